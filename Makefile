@@ -1,0 +1,61 @@
+# Headway: build, run, test. `make help` lists the commands.
+
+CARGO ?= cargo
+# As cargo sees it: a user who sets nothing gets ./target.
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+HEADWAY := $(TARGET_DIR)/debug/headway
+
+# End-to-end tests are cargo tests. They are chosen by name, not by package: with `-p` cargo would resolve
+# other features than for the whole workspace, and compile the dependencies again.
+E2E_TESTS := $(patsubst tests/e2e/tests/%.rs,--test %,$(wildcard tests/e2e/tests/*.rs))
+
+.DEFAULT_GOAL := help
+.PHONY: help deps fetch build testnet test unit e2e zombienet lint fmt release bench
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+deps: ## Check for what is needed, install what is missing
+	@scripts/deps.sh
+
+fetch: deps ## Download all dependencies, so that building needs no network
+	@scripts/fetch.sh
+
+build: deps ## Build everything
+	$(CARGO) build --workspace
+
+testnet: build ## Run a local network: 4 validators and one parachain (options in ARGS)
+	$(HEADWAY) testnet $(ARGS)
+
+test: deps ## Check the format, build, run all tests
+	$(CARGO) fmt --all --check
+	$(CARGO) build --workspace
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory e2e
+	@$(MAKE) --no-print-directory zombienet
+
+unit: ## Run all tests but the end-to-end tests (options in ARGS)
+	$(CARGO) test --workspace --exclude headway-e2e $(ARGS)
+
+e2e: ## Run the end-to-end tests on the built program (options in ARGS)
+ifneq ($(E2E_TESTS),)
+	HEADWAY_BIN=$(abspath $(HEADWAY)) $(CARGO) test --workspace $(E2E_TESTS) $(ARGS)
+endif
+
+zombienet: ## Run the network definitions of zombienet/ with the stock zombienet
+ifneq ($(wildcard scripts/zombienet.sh),)
+	HEADWAY_BIN=$(abspath $(HEADWAY)) scripts/zombienet.sh
+endif
+
+lint: deps ## Deny warnings of the compiler and clippy; check that tests reuse the build
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	scripts/features.sh
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+release: deps ## Build the optimised program
+	$(CARGO) build --workspace --release
+
+bench: deps ## Run the benchmarks (options in ARGS)
+	$(CARGO) bench --workspace --benches $(ARGS)
