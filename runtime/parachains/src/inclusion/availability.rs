@@ -1,0 +1,150 @@
+//! Candidates that leave their cores: included, timed out, or with one that they build on (runtime §6.3,
+//! §6.7, §6.8).
+
+use super::*;
+use crate::weights;
+use alloc::collections::{BTreeMap, BTreeSet};
+use frame_support::weights::Weight;
+use headway_primitives::{supermajority_threshold, AvailabilityBitfield, Signed, ValidatorIndex};
+
+/// What became of occupied cores.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Included {
+	/// Cost of the enactment.
+	pub(crate) weight: Weight,
+	/// Candidates that were included, with the cores that they leave.
+	pub(crate) candidates: Vec<(CoreIndex, CandidateHash, ParaId)>,
+}
+
+impl<T: Config> Pallet<T> {
+	/// Counts availability votes and includes what is available. A candidate that is available before the one
+	/// that it builds on keeps its core until that one is, too.
+	pub(crate) fn update_pending_availability(
+		n_validators: usize,
+		bitfields: &[Signed<AvailabilityBitfield>],
+	) -> Included {
+		let threshold = supermajority_threshold(n_validators);
+		let mut votes: BTreeMap<CoreIndex, BTreeSet<ValidatorIndex>> = BTreeMap::new();
+		for bitfield in bitfields {
+			for core in bitfield.payload().0.iter_ones() {
+				votes.entry(CoreIndex(core as u32)).or_default().insert(bitfield.validator_index());
+			}
+		}
+		let mut included = Included::default();
+		if votes.is_empty() {
+			return included;
+		}
+		for para in Self::pending_paras() {
+			let mut pending = Self::pending_candidates(para);
+			let (mut changed, mut enactable, mut in_a_row) = (false, 0, true);
+			for candidate in pending.iter_mut() {
+				// Votes name cores, so each core's votes are for the one candidate that occupies it.
+				for validator in votes.remove(&candidate.core).unwrap_or_default() {
+					let index = validator.0 as usize;
+					if candidate.availability_votes.get(index).is_some_and(|bit| !*bit) {
+						candidate.availability_votes.set(index, true);
+						changed = true;
+					}
+				}
+				in_a_row &= candidate.availability_votes.count_ones() >= threshold;
+				enactable += usize::from(in_a_row);
+			}
+			let enacted: Vec<_> = pending.drain(..enactable).collect();
+			if changed || !enacted.is_empty() {
+				Self::store_pending(para, pending);
+			}
+			for candidate in enacted {
+				included.candidates.push((candidate.core, candidate.hash, para));
+				included.weight.saturating_accrue(Self::enact_candidate(candidate));
+			}
+		}
+		included
+	}
+
+	/// Includes a candidate: its outputs take effect. Returns the weight.
+	pub(crate) fn enact_candidate(candidate: CandidatePendingAvailability) -> Weight {
+		let receipt = candidate.receipt();
+		let CandidatePendingAvailability { core, commitments, relay_parent_number, backing_group, .. } =
+			candidate;
+		let para = receipt.descriptor.para_id;
+		let weight = weights::enact_candidate::<T>(
+			commitments.upward_messages.len(),
+			commitments.horizontal_messages.len(),
+			commitments.new_validation_code.as_ref().map_or(0, |code| code.0.len()),
+		);
+		if let Some(code) = commitments.new_validation_code {
+			paras::Pallet::<T>::schedule_code_upgrade(
+				para,
+				code,
+				now::<T>(),
+				&configuration::ActiveConfig::<T>::get(),
+				paras::UpgradeStrategy::SetGoAheadSignal,
+			);
+		}
+		dmp::Pallet::<T>::prune(para, commitments.processed_downward_messages);
+		Self::receive_upward_messages(para, &commitments.upward_messages);
+		hrmp::Pallet::<T>::prune(para, commitments.hrmp_watermark);
+		hrmp::Pallet::<T>::queue_outbound(para, commitments.horizontal_messages.into_inner());
+		Self::deposit_event(Event::CandidateIncluded(
+			receipt,
+			commitments.head_data.clone(),
+			core,
+			backing_group,
+		));
+		paras::Pallet::<T>::note_new_head(para, commitments.head_data, relay_parent_number);
+		weight
+	}
+
+	/// Removes candidates that are not available in time, and those that build on them. Returns their cores.
+	pub(crate) fn free_timedout() -> Vec<CoreIndex> {
+		let timed_out = scheduler::Pallet::<T>::availability_timeout_predicate();
+		let removed = Self::free_failed(|pending| timed_out(pending.backed_in_number).timed_out);
+		for candidate in &removed {
+			log::info!(
+				target: LOG_TARGET,
+				"para {}: candidate {} timed out with {} of {} availability votes",
+				candidate.descriptor.para_id,
+				candidate.hash,
+				candidate.availability_votes.count_ones(),
+				candidate.availability_votes.len(),
+			);
+			Self::deposit_event(Event::CandidateTimedOut(
+				candidate.receipt(),
+				candidate.commitments.head_data.clone(),
+				candidate.core,
+			));
+		}
+		removed.into_iter().map(|candidate| candidate.core).collect()
+	}
+
+	/// Removes disputed candidates and those that build on them.
+	pub fn free_disputed(disputed: &BTreeSet<CandidateHash>) -> Vec<(CoreIndex, CandidateHash)> {
+		if disputed.is_empty() {
+			return Vec::new();
+		}
+		let removed = Self::free_failed(|pending| disputed.contains(&pending.hash));
+		removed.into_iter().map(|candidate| (candidate.core, candidate.hash)).collect()
+	}
+
+	/// Removes, for each para, the first candidate that failed and all behind it.
+	fn free_failed(
+		failed: impl Fn(&CandidatePendingAvailability) -> bool,
+	) -> Vec<CandidatePendingAvailability> {
+		let mut removed = Vec::new();
+		for para in Self::pending_paras() {
+			let mut pending = Self::pending_candidates(para);
+			if let Some(first) = pending.iter().position(&failed) {
+				removed.extend(pending.drain(first..));
+				Self::store_pending(para, pending);
+			}
+		}
+		removed
+	}
+
+	/// Includes all pending candidates of a para. Only for runtime APIs, whose state is thrown away.
+	pub(crate) fn force_enact(para: ParaId) {
+		for candidate in PendingAvailability::<T>::take(para).unwrap_or_default() {
+			Self::enact_candidate(candidate);
+		}
+	}
+}

@@ -1,0 +1,559 @@
+//! A runtime of these pallets alone, and a chain of blocks on it with real signatures.
+
+use crate::{
+	configuration::{self, HostConfiguration},
+	coretime, dmp, hrmp, inclusion, initializer, paras,
+	paras::{ParaGenesisArgs, ParaKind},
+	paras_inherent::{self, Processed},
+	paras_sudo_wrapper, scheduler, session_info, shared,
+};
+use alloc::vec::Vec;
+use bitvec::prelude::{BitVec, Lsb0};
+use codec::Encode;
+use core::cell::RefCell;
+use frame_support::{
+	construct_runtime, derive_impl, parameter_types,
+	traits::{
+		ConstU32, ConstU64, EnqueueMessage, Footprint, Hooks, OneSessionHandler, QueueFootprint,
+		QueueFootprintQuery, Randomness,
+	},
+	BoundedSlice,
+};
+use headway_primitives::{
+	AsyncBackingParams, AuthorityDiscoveryId, AvailabilityBitfield, BackedCandidate, BlockNumber,
+	CandidateCommitments, CandidateDescriptorV2, CommittedCandidateReceiptV2, CompactStatement, CoreIndex,
+	Hash, HeadData, Header, InherentData, ParaId, PersistedValidationData, SchedulerParams, SessionIndex,
+	SigningContext, SigningPayload, UncheckedSigned, UncheckedSignedAvailabilityBitfield, ValidationCode,
+	ValidatorId, ValidatorIndex, ValidityAttestation,
+};
+use inclusion::AggregateMessageOrigin;
+use sp_keyring::Sr25519Keyring;
+use sp_runtime::{traits::Header as _, BuildStorage};
+
+type Block = frame_system::mocking::MockBlockU32<Test>;
+
+construct_runtime! {
+	pub enum Test {
+		System: frame_system,
+		Configuration: configuration,
+		ParasShared: shared,
+		ParaInclusion: inclusion,
+		ParaInherent: paras_inherent,
+		ParaScheduler: scheduler,
+		Paras: paras,
+		Initializer: initializer,
+		Dmp: dmp,
+		Hrmp: hrmp,
+		ParaSessionInfo: session_info,
+		Coretime: coretime,
+		ParasSudoWrapper: paras_sudo_wrapper,
+	}
+}
+
+parameter_types! {
+	pub storage CurrentSession: SessionIndex = 0;
+	pub const NoDiscoveryKeys: Vec<AuthorityDiscoveryId> = Vec::new();
+	pub const NoAccounts: Vec<u64> = Vec::new();
+}
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+	type Block = Block;
+}
+
+impl configuration::Config for Test {}
+impl scheduler::Config for Test {}
+impl dmp::Config for Test {}
+impl hrmp::Config for Test {}
+impl coretime::Config for Test {}
+impl paras_sudo_wrapper::Config for Test {}
+
+impl shared::Config for Test {
+	type DisabledValidators = Disabled;
+}
+
+impl paras::Config for Test {
+	type QueueFootprinter = ParaInclusion;
+	type UnsignedPriority = ConstU64<100>;
+	type VoteLongevity = ConstU64<10>;
+}
+
+impl inclusion::Config for Test {
+	type MessageQueue = Queue;
+}
+
+impl session_info::Config for Test {
+	type DiscoveryKeys = NoDiscoveryKeys;
+	type ValidatorAccounts = NoAccounts;
+}
+
+impl initializer::Config for Test {
+	type Randomness = Fixed;
+	type ForceOrigin = frame_system::EnsureRoot<u64>;
+	type SessionIndex = CurrentSession;
+}
+
+impl paras_inherent::Config for Test {
+	type SelectionRandomness = Fixed;
+}
+
+/// Randomness that never changes.
+pub struct Fixed;
+
+impl Randomness<Hash, BlockNumber> for Fixed {
+	fn random(_: &[u8]) -> (Hash, BlockNumber) {
+		(Hash::repeat_byte(7), 0)
+	}
+}
+
+impl Randomness<Option<Hash>, BlockNumber> for Fixed {
+	fn random(_: &[u8]) -> (Option<Hash>, BlockNumber) {
+		(Some(Hash::repeat_byte(7)), 0)
+	}
+}
+
+thread_local! {
+	static DISABLED: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Disables validators, by index into the full set.
+pub(crate) fn disable(raw: Vec<u32>) {
+	DISABLED.with(|disabled| *disabled.borrow_mut() = raw);
+}
+
+/// Validators that the test disabled.
+pub struct Disabled;
+
+impl frame_support::traits::DisabledValidators for Disabled {
+	fn is_disabled(index: u32) -> bool {
+		Self::disabled_validators().contains(&index)
+	}
+
+	fn disabled_validators() -> Vec<u32> {
+		DISABLED.with(|disabled| disabled.borrow().clone())
+	}
+}
+
+/// Queues of messages that nobody executes, in storage.
+pub struct Queue;
+
+fn queue_key(origin: AggregateMessageOrigin) -> Vec<u8> {
+	(*b"queue", origin).encode()
+}
+
+fn queue_of(origin: AggregateMessageOrigin) -> Vec<Vec<u8>> {
+	frame_support::storage::unhashed::get_or_default(&queue_key(origin))
+}
+
+/// Messages in a para's queue.
+pub(crate) fn queued(para: ParaId) -> Vec<Vec<u8>> {
+	queue_of(inclusion::upward_queue(para))
+}
+
+impl EnqueueMessage<AggregateMessageOrigin> for Queue {
+	type MaxMessageLen = ConstU32<65536>;
+
+	fn enqueue_message(message: BoundedSlice<u8, Self::MaxMessageLen>, origin: AggregateMessageOrigin) {
+		let mut messages = queue_of(origin);
+		messages.push(message.to_vec());
+		frame_support::storage::unhashed::put(&queue_key(origin), &messages);
+	}
+
+	fn enqueue_messages<'a>(
+		messages: impl Iterator<Item = BoundedSlice<'a, u8, Self::MaxMessageLen>>,
+		origin: AggregateMessageOrigin,
+	) {
+		messages.for_each(|message| Self::enqueue_message(message, origin));
+	}
+
+	fn sweep_queue(origin: AggregateMessageOrigin) {
+		frame_support::storage::unhashed::kill(&queue_key(origin));
+	}
+}
+
+impl QueueFootprintQuery<AggregateMessageOrigin> for Queue {
+	type MaxMessageLen = ConstU32<65536>;
+
+	fn footprint(origin: AggregateMessageOrigin) -> QueueFootprint {
+		let messages = queue_of(origin);
+		let size = messages.iter().map(Vec::len).sum::<usize>() as u64;
+		QueueFootprint { storage: Footprint { count: messages.len() as u64, size }, ..Default::default() }
+	}
+
+	fn get_batches_footprints<'a>(
+		_: AggregateMessageOrigin,
+		_: impl Iterator<Item = BoundedSlice<'a, u8, Self::MaxMessageLen>>,
+		_: u32,
+	) -> frame_support::traits::BatchesFootprints {
+		Default::default()
+	}
+}
+
+/// Validators in the order of the full set.
+pub(crate) const VALIDATORS: [Sr25519Keyring; 6] = [
+	Sr25519Keyring::Alice,
+	Sr25519Keyring::Bob,
+	Sr25519Keyring::Charlie,
+	Sr25519Keyring::Dave,
+	Sr25519Keyring::Eve,
+	Sr25519Keyring::Ferdie,
+];
+
+/// Code of the test paras.
+pub(crate) fn code() -> ValidationCode {
+	ValidationCode(alloc::vec![1; 32])
+}
+
+/// Head data that is easy to read.
+pub(crate) fn head(text: &str) -> HeadData {
+	HeadData(text.as_bytes().to_vec())
+}
+
+/// Configuration with asynchronous backing.
+pub(crate) fn config() -> HostConfiguration {
+	HostConfiguration {
+		max_head_data_size: 64,
+		max_upward_queue_count: 8,
+		max_upward_queue_size: 1024,
+		max_upward_message_size: 256,
+		max_upward_message_num_per_candidate: 3,
+		hrmp_max_message_num_per_candidate: 3,
+		validation_upgrade_cooldown: 10,
+		validation_upgrade_delay: 3,
+		max_pov_size: 1024,
+		max_downward_message_size: 1024,
+		hrmp_max_parachain_outbound_channels: 4,
+		hrmp_max_parachain_inbound_channels: 4,
+		hrmp_channel_max_capacity: 4,
+		hrmp_channel_max_total_size: 512,
+		hrmp_channel_max_message_size: 128,
+		code_retention_period: 10,
+		minimum_validation_upgrade_delay: 5,
+		async_backing_params: AsyncBackingParams { max_candidate_depth: 3, allowed_ancestry_len: 2 },
+		scheduler_params: SchedulerParams {
+			group_rotation_frequency: 20,
+			paras_availability_period: 4,
+			lookahead: 3,
+			..Default::default()
+		},
+		..Default::default()
+	}
+}
+
+/// Configuration with synchronous backing.
+pub(crate) fn synchronous_config() -> HostConfiguration {
+	HostConfiguration { async_backing_params: AsyncBackingParams::default(), ..config() }
+}
+
+/// A chain of blocks, within its externalities.
+pub(crate) struct Chain {
+	n_validators: usize,
+	/// Headers from genesis on; the last is the parent of the block to come.
+	pub(crate) headers: Vec<Header>,
+}
+
+/// Runs a test on a chain with paras 2000, 2001, …, whose heads are `genesis`.
+pub(crate) fn with_chain<R>(
+	config: HostConfiguration,
+	n_validators: usize,
+	n_paras: u32,
+	test: impl FnOnce(&mut Chain) -> R,
+) -> R {
+	let paras = (0..n_paras)
+		.map(|i| {
+			let args = ParaGenesisArgs {
+				genesis_head: head("genesis"),
+				validation_code: code(),
+				para_kind: ParaKind::Parachain,
+			};
+			(ParaId(2000 + i), args)
+		})
+		.collect();
+	let storage = RuntimeGenesisConfig {
+		configuration: configuration::GenesisConfig { config, ..Default::default() },
+		paras: paras::GenesisConfig { paras, ..Default::default() },
+		..Default::default()
+	}
+	.build_storage()
+	.expect("genesis builds");
+	DISABLED.with(|disabled| disabled.borrow_mut().clear());
+	sp_io::TestExternalities::from(storage).execute_with(|| {
+		let genesis = Header::new(
+			0,
+			Default::default(),
+			Hash::repeat_byte(100),
+			Default::default(),
+			Default::default(),
+		);
+		let mut chain = Chain { n_validators, headers: alloc::vec![genesis] };
+		let keys = chain.session_keys();
+		<Initializer as OneSessionHandler<u64>>::on_genesis_session(keys.iter().map(|(a, k)| (a, k.clone())));
+		Initializer::apply_buffered_session();
+		chain.start_block();
+		test(&mut chain)
+	})
+}
+
+impl Chain {
+	fn session_keys(&self) -> Vec<(u64, ValidatorId)> {
+		VALIDATORS[..self.n_validators]
+			.iter()
+			.enumerate()
+			.map(|(i, key)| (i as u64, key.public().into()))
+			.collect()
+	}
+
+	/// Number of the block to come.
+	pub(crate) fn number(&self) -> BlockNumber {
+		self.headers.len() as BlockNumber
+	}
+
+	/// Parent of the block to come.
+	pub(crate) fn parent(&self) -> Header {
+		self.headers.last().expect("there is genesis").clone()
+	}
+
+	fn start_block(&mut self) {
+		let parent = self.parent();
+		System::reset_events();
+		System::initialize(&self.number(), &parent.hash(), &Default::default());
+		ParaInherent::on_initialize(self.number());
+		Initializer::on_initialize(self.number());
+	}
+
+	/// Runs the inherent as the author and as an importer would, and ends the block. Returns what the author
+	/// got.
+	pub(crate) fn block(
+		&mut self,
+		bitfields: Vec<UncheckedSignedAvailabilityBitfield>,
+		backed_candidates: Vec<BackedCandidate>,
+	) -> Processed {
+		let data =
+			InherentData { bitfields, backed_candidates, disputes: Vec::new(), parent_header: self.parent() };
+		let processed = self.author(data);
+		ParaInherent::enter(RuntimeOrigin::none(), processed.data.clone())
+			.expect("what the author's pipeline returns is accepted");
+		self.end_block();
+		processed
+	}
+
+	/// Runs the pipeline without keeping its effects.
+	pub(crate) fn author(&self, data: InherentData<Header>) -> Processed {
+		use frame_support::storage::{with_transaction, TransactionOutcome};
+		with_transaction(|| {
+			TransactionOutcome::Rollback(Ok::<_, sp_runtime::DispatchError>(
+				ParaInherent::process(data).expect("the author's pipeline runs"),
+			))
+		})
+		.expect("the closure returns Ok")
+	}
+
+	/// Ends the block and starts the next. Events of the block that ended are returned.
+	pub(crate) fn end_block(&mut self) {
+		Initializer::on_finalize(self.number());
+		ParaInherent::on_finalize(self.number());
+		LAST_EVENTS.with(|events| {
+			*events.borrow_mut() = System::events().into_iter().map(|record| record.event).collect()
+		});
+		let number = self.number();
+		let header = Header::new(
+			number,
+			Default::default(),
+			Hash::repeat_byte(100u8.wrapping_add(number as u8)),
+			self.parent().hash(),
+			Default::default(),
+		);
+		self.headers.push(header);
+		self.start_block();
+	}
+
+	/// An empty block.
+	pub(crate) fn empty_block(&mut self) {
+		self.block(Vec::new(), Vec::new());
+	}
+
+	/// A block at whose end the next session begins.
+	pub(crate) fn session_block(&mut self) {
+		self.announce_session();
+		self.empty_block();
+	}
+
+	/// Makes the block to come the last one of the session.
+	pub(crate) fn announce_session(&mut self) {
+		CurrentSession::set(&(CurrentSession::get() + 1));
+		let keys = self.session_keys();
+		let iter = || keys.iter().map(|(a, k)| (a, k.clone()));
+		<Initializer as OneSessionHandler<u64>>::on_new_session(false, iter(), iter());
+	}
+
+	/// Bitfields of all validators with these cores set.
+	pub(crate) fn bitfields(&self, cores: &[u32]) -> Vec<UncheckedSignedAvailabilityBitfield> {
+		self.bitfields_of(self.n_validators, cores)
+	}
+
+	/// Bitfields of the first `n` validators with these cores set.
+	pub(crate) fn bitfields_of(&self, n: usize, cores: &[u32]) -> Vec<UncheckedSignedAvailabilityBitfield> {
+		let mut bits = BitVec::<u8, Lsb0>::repeat(false, ParaScheduler::n_cores() as usize);
+		for core in cores {
+			bits.set(*core as usize, true);
+		}
+		(0..n as u32).map(|i| self.sign_bitfield(ValidatorIndex(i), bits.clone())).collect()
+	}
+
+	/// A signed bitfield.
+	pub(crate) fn sign_bitfield(
+		&self,
+		validator_index: ValidatorIndex,
+		bits: BitVec<u8, Lsb0>,
+	) -> UncheckedSignedAvailabilityBitfield {
+		let payload = AvailabilityBitfield(bits);
+		let context = SigningContext {
+			session_index: shared::CurrentSessionIndex::<Test>::get(),
+			parent_hash: self.parent().hash(),
+		};
+		let signature = key(validator_index).sign(&payload.signing_payload(&context)).into();
+		UncheckedSigned { payload, validator_index, signature }
+	}
+
+	/// A candidate of the para on core `para - 2000`, from the newest relay parent and the given parent head.
+	pub(crate) fn candidate(&self, para: u32, parent: &str, to: &str) -> Candidate {
+		self.candidate_at(self.number() - 1, para, parent, to)
+	}
+
+	/// As [`Self::candidate`], from any relay parent.
+	pub(crate) fn candidate_at(
+		&self,
+		relay_parent: BlockNumber,
+		para: u32,
+		parent: &str,
+		to: &str,
+	) -> Candidate {
+		let header = self.headers[relay_parent as usize].clone();
+		let data = PersistedValidationData {
+			parent_head: head(parent),
+			relay_parent_number: relay_parent,
+			relay_parent_storage_root: header.state_root,
+			max_pov_size: configuration::ActiveConfig::<Test>::get().max_pov_size,
+		};
+		let core = CoreIndex(para - 2000);
+		let commitments =
+			CandidateCommitments { head_data: head(to), hrmp_watermark: relay_parent, ..Default::default() };
+		let descriptor = CandidateDescriptorV2::new_v2(
+			ParaId(para),
+			header.hash(),
+			core,
+			shared::CurrentSessionIndex::<Test>::get(),
+			data.hash(),
+			Hash::repeat_byte(1),
+			Hash::repeat_byte(2),
+			head(to).hash(),
+			code().hash(),
+		);
+		Candidate {
+			receipt: CommittedCandidateReceiptV2 { descriptor, commitments },
+			core,
+			scheduled_at: relay_parent,
+			votes: 2,
+		}
+	}
+}
+
+thread_local! {
+	static LAST_EVENTS: RefCell<Vec<RuntimeEvent>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Events of candidates in the block that ended last: `backed`, `included` and `timed out`, with the head.
+pub(crate) fn candidate_events() -> Vec<(&'static str, HeadData)> {
+	use inclusion::Event as E;
+	LAST_EVENTS.with(|events| {
+		events
+			.borrow()
+			.iter()
+			.filter_map(|event| match event {
+				RuntimeEvent::ParaInclusion(E::CandidateBacked(_, head, ..)) => {
+					Some(("backed", head.clone()))
+				},
+				RuntimeEvent::ParaInclusion(E::CandidateIncluded(_, head, ..)) => {
+					Some(("included", head.clone()))
+				},
+				RuntimeEvent::ParaInclusion(E::CandidateTimedOut(_, head, _)) => {
+					Some(("timed out", head.clone()))
+				},
+				_ => None,
+			})
+			.collect()
+	})
+}
+
+/// The key of an active validator.
+pub(crate) fn key(validator: ValidatorIndex) -> Sr25519Keyring {
+	let id = shared::ActiveValidatorKeys::<Test>::get()[validator.0 as usize].clone();
+	VALIDATORS
+		.into_iter()
+		.find(|key| ValidatorId::from(key.public()) == id)
+		.expect("all validators are in the keyring")
+}
+
+/// A candidate to be backed.
+#[derive(Clone)]
+pub(crate) struct Candidate {
+	pub(crate) receipt: CommittedCandidateReceiptV2,
+	/// Core that it is backed on.
+	pub(crate) core: CoreIndex,
+	/// Number of its scheduling parent.
+	pub(crate) scheduled_at: BlockNumber,
+	/// Votes: one for seconding, the others for validity.
+	pub(crate) votes: usize,
+}
+
+impl Candidate {
+	/// Changes what is committed to, and the descriptor with it.
+	pub(crate) fn commit(mut self, change: impl FnOnce(&mut CandidateCommitments)) -> Self {
+		change(&mut self.receipt.commitments);
+		self.receipt.descriptor.para_head = self.receipt.commitments.head_data.hash();
+		self
+	}
+
+	/// Changes the descriptor.
+	pub(crate) fn describe(mut self, change: impl FnOnce(&mut CandidateDescriptorV2)) -> Self {
+		change(&mut self.receipt.descriptor);
+		self
+	}
+
+	/// Sets the number of votes.
+	pub(crate) fn votes(mut self, votes: usize) -> Self {
+		self.votes = votes;
+		self
+	}
+
+	/// The group that backs it.
+	pub(crate) fn group(&self) -> Vec<ValidatorIndex> {
+		ParaScheduler::group_assigned_to_core(self.core, self.scheduled_at + 1)
+			.and_then(ParaScheduler::group_validators)
+			.unwrap_or_default()
+	}
+
+	/// Backs it with the votes of its group's first members.
+	pub(crate) fn back(self) -> BackedCandidate {
+		let group = self.group();
+		let context = SigningContext {
+			session_index: shared::CurrentSessionIndex::<Test>::get(),
+			parent_hash: self.receipt.descriptor.scheduling_parent(),
+		};
+		let hash = self.receipt.hash();
+		let mut indices = BitVec::<u8, Lsb0>::repeat(false, group.len());
+		let votes = (0..self.votes)
+			.map(|i| {
+				indices.set(i, true);
+				let sign = |statement: CompactStatement| {
+					key(group[i]).sign(&statement.signing_payload(&context)).into()
+				};
+				match i {
+					0 => ValidityAttestation::Implicit(sign(CompactStatement::Seconded(hash))),
+					_ => ValidityAttestation::Explicit(sign(CompactStatement::Valid(hash))),
+				}
+			})
+			.collect();
+		BackedCandidate::new(self.receipt, votes, indices, self.core)
+	}
+}

@@ -1,0 +1,461 @@
+//! Registered paras: their heads, code, upgrades and lifecycle (runtime §4).
+
+mod lifecycle;
+mod pvf;
+#[cfg(test)]
+mod tests;
+mod types;
+mod upgrades;
+
+pub use pallet::*;
+pub use types::*;
+
+use crate::{configuration, scheduler, shared, util::now};
+use alloc::vec::Vec;
+use codec::{Decode, Encode};
+use headway_primitives::{
+	BlockNumber, HeadData, ParaId, PvfCheckStatement, SessionIndex, UpgradeGoAhead, UpgradeRestriction,
+	ValidationCode, ValidationCodeHash, ValidatorSignature,
+};
+use scale_info::TypeInfo;
+
+const LOG_TARGET: &str = "runtime::paras";
+
+/// Engine id of the parachains protocol's digest items.
+pub const PARACHAINS_ENGINE_ID: sp_runtime::ConsensusEngineId = *b"POL1";
+
+/// What block headers say of paras (runtime §1.4).
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, TypeInfo)]
+pub enum ConsensusLog {
+	/// A para's code was switched.
+	#[codec(index = 1)]
+	ParaUpgradeCode(ParaId, ValidationCodeHash),
+	/// A para's code will be switched from the relay parent on.
+	#[codec(index = 2)]
+	ParaScheduleUpgradeCode(ParaId, ValidationCodeHash, BlockNumber),
+	/// Candidates up to the block count as approved.
+	#[codec(index = 3)]
+	ForceApprove(BlockNumber),
+	/// The chain is to be reverted to before the block.
+	#[codec(index = 4)]
+	Revert(BlockNumber),
+}
+
+impl From<ConsensusLog> for sp_runtime::DigestItem {
+	fn from(log: ConsensusLog) -> Self {
+		Self::Consensus(PARACHAINS_ENGINE_ID, log.encode())
+	}
+}
+
+/// Length of a para's queue of upward messages.
+pub trait UpwardQueueFootprint {
+	/// Messages that wait.
+	fn message_count(para: ParaId) -> u64;
+}
+
+#[frame_support::pallet]
+pub mod pallet {
+	use super::*;
+	use crate::weights::{db, ref_time_micros};
+	use frame_support::pallet_prelude::*;
+	use frame_system::pallet_prelude::*;
+
+	#[pallet::pallet]
+	#[pallet::without_storage_info]
+	pub struct Pallet<T>(_);
+
+	#[pallet::config]
+	pub trait Config: scheduler::Config + frame_system::Config<RuntimeEvent: From<Event>> {
+		/// Queues of upward messages: a para is not offboarded while its queue has messages.
+		type QueueFootprinter: UpwardQueueFootprint;
+		/// Priority of votes on new code in the transaction pool.
+		#[pallet::constant]
+		type UnsignedPriority: Get<TransactionPriority>;
+		/// Blocks for which a vote on new code stays in the transaction pool.
+		#[pallet::constant]
+		type VoteLongevity: Get<u64>;
+	}
+
+	#[pallet::event]
+	#[pallet::generate_deposit(pub(super) fn deposit_event)]
+	pub enum Event {
+		/// Code was overwritten.
+		CurrentCodeUpdated(ParaId),
+		/// The head was overwritten.
+		CurrentHeadUpdated(ParaId),
+		/// A code upgrade was scheduled.
+		CodeUpgradeScheduled(ParaId),
+		/// A new head was noted.
+		NewHeadNoted(ParaId),
+		/// A transition was queued for a session.
+		ActionQueued(ParaId, SessionIndex),
+		/// A vote on code began, or a para joined it.
+		PvfCheckStarted(ValidationCodeHash, ParaId),
+		/// Code was accepted.
+		PvfCheckAccepted(ValidationCodeHash, ParaId),
+		/// Code was rejected.
+		PvfCheckRejected(ValidationCodeHash, ParaId),
+	}
+
+	#[pallet::error]
+	pub enum Error<T> {
+		/// No such para.
+		NotRegistered,
+		/// The para exists already, or its code is empty.
+		CannotOnboard,
+		/// The para is in transition, its upgrade is being voted on, or it has upward messages waiting.
+		CannotOffboard,
+		/// The para is not a stable parathread.
+		CannotUpgrade,
+		/// The para is not a stable parachain.
+		CannotDowngrade,
+		/// The statement is of a past session.
+		PvfCheckStatementStale,
+		/// The statement is of a future session.
+		PvfCheckStatementFuture,
+		/// No such validator.
+		PvfCheckValidatorIndexOutOfBounds,
+		/// The signature is not the validator's.
+		PvfCheckInvalidSignature,
+		/// The validator has voted already.
+		PvfCheckDoubleVote,
+		/// No vote on this code.
+		PvfCheckSubjectInvalid,
+		/// The para may not upgrade now.
+		CannotUpgradeCode,
+		/// The code is too short or too long.
+		InvalidCode,
+		/// No code was authorized for the para.
+		NothingAuthorized,
+		/// Other code was authorized.
+		Unauthorized,
+		/// The block number is out of range.
+		InvalidBlockNumber,
+	}
+
+	/// Votes on code.
+	#[pallet::storage]
+	pub type PvfActiveVoteMap<T: Config> =
+		StorageMap<_, Twox64Concat, ValidationCodeHash, PvfCheckActiveVoteState, OptionQuery>;
+
+	/// Code that is voted on, sorted.
+	#[pallet::storage]
+	pub type PvfActiveVoteList<T: Config> = StorageValue<_, Vec<ValidationCodeHash>, ValueQuery>;
+
+	/// Paras that lease a core, sorted.
+	#[pallet::storage]
+	pub type Parachains<T: Config> = StorageValue<_, Vec<ParaId>, ValueQuery>;
+
+	/// Where each para is in its life.
+	#[pallet::storage]
+	pub type ParaLifecycles<T: Config> = StorageMap<_, Twox64Concat, ParaId, ParaLifecycle, OptionQuery>;
+
+	/// Included heads.
+	#[pallet::storage]
+	pub type Heads<T: Config> = StorageMap<_, Twox64Concat, ParaId, HeadData, OptionQuery>;
+
+	/// Number of the relay parent of each included head.
+	#[pallet::storage]
+	pub type MostRecentContext<T: Config> = StorageMap<_, Twox64Concat, ParaId, BlockNumber, OptionQuery>;
+
+	/// Current code.
+	#[pallet::storage]
+	pub type CurrentCodeHash<T: Config> =
+		StorageMap<_, Twox64Concat, ParaId, ValidationCodeHash, OptionQuery>;
+
+	/// Replaced code, by para and the relay block from which on it was replaced.
+	#[pallet::storage]
+	pub type PastCodeHash<T: Config> =
+		StorageMap<_, Twox64Concat, (ParaId, BlockNumber), ValidationCodeHash, OptionQuery>;
+
+	/// Replacements of code.
+	#[pallet::storage]
+	pub type PastCodeMeta<T: Config> = StorageMap<_, Twox64Concat, ParaId, ParaPastCodeMeta, ValueQuery>;
+
+	/// Replacements that will be forgotten, ascending by block.
+	#[pallet::storage]
+	pub type PastCodePruning<T: Config> = StorageValue<_, Vec<(ParaId, BlockNumber)>, ValueQuery>;
+
+	/// Relay block from which on a para's new code is ready.
+	#[pallet::storage]
+	pub type FutureCodeUpgrades<T: Config> = StorageMap<_, Twox64Concat, ParaId, BlockNumber, OptionQuery>;
+
+	/// Upgrades that the relay chain applies by itself, ascending by block.
+	#[pallet::storage]
+	pub type FutureCodeUpgradesAt<T: Config> = StorageValue<_, Vec<(ParaId, BlockNumber)>, ValueQuery>;
+
+	/// New code.
+	#[pallet::storage]
+	pub type FutureCodeHash<T: Config> = StorageMap<_, Twox64Concat, ParaId, ValidationCodeHash, OptionQuery>;
+
+	/// What a para is told about its upgrade.
+	#[pallet::storage]
+	pub type UpgradeGoAheadSignal<T: Config> =
+		StorageMap<_, Twox64Concat, ParaId, UpgradeGoAhead, OptionQuery>;
+
+	/// Whether a para may upgrade.
+	#[pallet::storage]
+	pub type UpgradeRestrictionSignal<T: Config> =
+		StorageMap<_, Twox64Concat, ParaId, UpgradeRestriction, OptionQuery>;
+
+	/// Blocks at which restrictions end, ascending.
+	#[pallet::storage]
+	pub type UpgradeCooldowns<T: Config> = StorageValue<_, Vec<(ParaId, BlockNumber)>, ValueQuery>;
+
+	/// Blocks at which paras are told to go ahead, ascending.
+	#[pallet::storage]
+	pub type UpcomingUpgrades<T: Config> = StorageValue<_, Vec<(ParaId, BlockNumber)>, ValueQuery>;
+
+	/// Paras with a transition, by session; sorted.
+	#[pallet::storage]
+	pub type ActionsQueue<T: Config> = StorageMap<_, Twox64Concat, SessionIndex, Vec<ParaId>, ValueQuery>;
+
+	/// What paras start with that are onboarding.
+	#[pallet::storage]
+	pub type UpcomingParasGenesis<T: Config> =
+		StorageMap<_, Twox64Concat, ParaId, ParaGenesisArgs, OptionQuery>;
+
+	/// How often code is used.
+	#[pallet::storage]
+	pub type CodeByHashRefs<T: Config> = StorageMap<_, Identity, ValidationCodeHash, u32, ValueQuery>;
+
+	/// Code.
+	#[pallet::storage]
+	pub type CodeByHash<T: Config> = StorageMap<_, Identity, ValidationCodeHash, ValidationCode, OptionQuery>;
+
+	#[pallet::genesis_config]
+	#[derive(frame_support::DefaultNoBound)]
+	pub struct GenesisConfig<T: Config> {
+		/// Paras that exist from the beginning.
+		pub paras: Vec<(ParaId, ParaGenesisArgs)>,
+		#[serde(skip)]
+		#[doc(hidden)]
+		pub _marker: core::marker::PhantomData<T>,
+	}
+
+	#[pallet::genesis_build]
+	impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+		fn build(&self) {
+			let mut parachains = Vec::new();
+			for (id, args) in &self.paras {
+				assert!(!args.validation_code.0.is_empty(), "para {id} has no validation code");
+				Pallet::<T>::initialize_para_now(&mut parachains, *id, args);
+				if args.para_kind == ParaKind::Parachain {
+					if let Err(error) = scheduler::Pallet::<T>::assign_coretime(*id) {
+						panic!("no core for para {id}: {error:?}");
+					}
+				}
+			}
+			Parachains::<T>::put(parachains);
+		}
+	}
+
+	#[pallet::hooks]
+	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+		fn integrity_test() {
+			use headway_primitives::well_known_keys as keys;
+			let id = ParaId(2000);
+			assert_eq!(Heads::<T>::hashed_key_for(id), keys::para_head(id));
+			assert_eq!(UpgradeGoAheadSignal::<T>::hashed_key_for(id), keys::upgrade_go_ahead_signal(id));
+			assert_eq!(
+				UpgradeRestrictionSignal::<T>::hashed_key_for(id),
+				keys::upgrade_restriction_signal(id)
+			);
+		}
+	}
+
+	/// Weight of a call that writes `bytes` of code or head data.
+	fn write_weight<T: Config>(bytes: usize, reads: u64, writes: u64) -> Weight {
+		// Hashing and writing: 10 ns per byte.
+		Weight::from_parts((bytes as u64).saturating_mul(10_000), 0)
+			.saturating_add(ref_time_micros(20))
+			.saturating_add(db::<T>(reads, writes))
+	}
+
+	#[pallet::call]
+	impl<T: Config> Pallet<T> {
+		/// Replaces a para's code at once.
+		#[pallet::call_index(0)]
+		#[pallet::weight((write_weight::<T>(new_code.0.len(), 6, 7), DispatchClass::Operational))]
+		pub fn force_set_current_code(
+			origin: OriginFor<T>,
+			para: ParaId,
+			new_code: ValidationCode,
+		) -> DispatchResult {
+			ensure_root(origin)?;
+			let hash = new_code.hash();
+			Self::increase_code_ref(hash, &new_code);
+			Self::set_current_code(para, hash, now::<T>());
+			Self::deposit_event(Event::CurrentCodeUpdated(para));
+			Ok(())
+		}
+
+		/// Replaces a para's head at once.
+		#[pallet::call_index(1)]
+		#[pallet::weight((write_weight::<T>(new_head.0.len(), 1, 1), DispatchClass::Operational))]
+		pub fn force_set_current_head(
+			origin: OriginFor<T>,
+			para: ParaId,
+			new_head: HeadData,
+		) -> DispatchResult {
+			ensure_root(origin)?;
+			Heads::<T>::insert(para, new_head);
+			Self::deposit_event(Event::CurrentHeadUpdated(para));
+			Ok(())
+		}
+
+		/// Schedules an upgrade as if it had been included at the block.
+		#[pallet::call_index(2)]
+		#[pallet::weight((write_weight::<T>(new_code.0.len(), 12, 10), DispatchClass::Operational))]
+		pub fn force_schedule_code_upgrade(
+			origin: OriginFor<T>,
+			para: ParaId,
+			new_code: ValidationCode,
+			relay_parent_number: BlockNumber,
+		) -> DispatchResult {
+			ensure_root(origin)?;
+			let config = configuration::ActiveConfig::<T>::get();
+			Self::schedule_code_upgrade(
+				para,
+				new_code,
+				relay_parent_number,
+				&config,
+				UpgradeStrategy::ApplyAtExpectedBlock,
+			);
+			Self::deposit_event(Event::CodeUpgradeScheduled(para));
+			Ok(())
+		}
+
+		/// Notes a new head as if it had been included now.
+		#[pallet::call_index(3)]
+		#[pallet::weight((write_weight::<T>(new_head.0.len(), 4, 6), DispatchClass::Operational))]
+		pub fn force_note_new_head(origin: OriginFor<T>, para: ParaId, new_head: HeadData) -> DispatchResult {
+			ensure_root(origin)?;
+			Self::note_new_head(para, new_head, now::<T>());
+			Self::deposit_event(Event::NewHeadNoted(para));
+			Ok(())
+		}
+
+		/// Carries out a para's transition at the next session boundary.
+		#[pallet::call_index(4)]
+		#[pallet::weight((write_weight::<T>(0, 2, 1), DispatchClass::Operational))]
+		pub fn force_queue_action(origin: OriginFor<T>, para: ParaId) -> DispatchResult {
+			ensure_root(origin)?;
+			let session = shared::CurrentSessionIndex::<T>::get().saturating_add(1);
+			Self::queue_action(session, para);
+			Self::deposit_event(Event::ActionQueued(para, session));
+			Ok(())
+		}
+
+		/// Adds code that needs no vote.
+		#[pallet::call_index(5)]
+		#[pallet::weight((write_weight::<T>(validation_code.0.len(), 3, 3), DispatchClass::Operational))]
+		pub fn add_trusted_validation_code(
+			origin: OriginFor<T>,
+			validation_code: ValidationCode,
+		) -> DispatchResult {
+			ensure_root(origin)?;
+			let hash = validation_code.hash();
+			if let Some(vote) = PvfActiveVoteMap::<T>::get(hash) {
+				Self::enact_pvf_accepted(hash, vote);
+			} else if !CodeByHash::<T>::contains_key(hash) {
+				// Without users; `poke_unused_validation_code` removes it if it gets none.
+				CodeByHash::<T>::insert(hash, validation_code);
+			}
+			Ok(())
+		}
+
+		/// Removes code that nobody uses.
+		#[pallet::call_index(6)]
+		#[pallet::weight((write_weight::<T>(0, 1, 1), DispatchClass::Operational))]
+		pub fn poke_unused_validation_code(
+			origin: OriginFor<T>,
+			validation_code_hash: ValidationCodeHash,
+		) -> DispatchResult {
+			ensure_root(origin)?;
+			if CodeByHashRefs::<T>::get(validation_code_hash) == 0 {
+				CodeByHash::<T>::remove(validation_code_hash);
+			}
+			Ok(())
+		}
+
+		/// A validator's vote on new code. Unsigned: the vote carries its own signature.
+		#[pallet::call_index(7)]
+		#[pallet::weight((
+            ref_time_micros(150).saturating_add(db::<T>(12, 10)),
+            DispatchClass::Normal,
+            Pays::No,
+        ))]
+		pub fn include_pvf_check_statement(
+			origin: OriginFor<T>,
+			stmt: PvfCheckStatement,
+			signature: ValidatorSignature,
+		) -> DispatchResult {
+			ensure_none(origin)?;
+			Self::apply_pvf_check_statement(stmt, signature)
+		}
+
+		/// Overwrites the number of the relay parent of a para's head.
+		#[pallet::call_index(8)]
+		#[pallet::weight((write_weight::<T>(0, 0, 1), DispatchClass::Operational))]
+		pub fn force_set_most_recent_context(
+			origin: OriginFor<T>,
+			para: ParaId,
+			context: BlockNumber,
+		) -> DispatchResult {
+			ensure_root(origin)?;
+			MostRecentContext::<T>::insert(para, context);
+			Ok(())
+		}
+	}
+
+	#[pallet::validate_unsigned]
+	#[allow(deprecated)]
+	impl<T: Config> ValidateUnsigned for Pallet<T> {
+		type Call = Call<T>;
+
+		fn validate_unsigned(_source: TransactionSource, call: &Self::Call) -> TransactionValidity {
+			let Call::include_pvf_check_statement { stmt, signature } = call else {
+				return InvalidTransaction::Call.into();
+			};
+			if let Err(error) = Self::check_pvf_statement(stmt, signature) {
+				return Err(pvf::to_validity_error::<T>(error).into());
+			}
+			ValidTransaction::with_tag_prefix("PvfPreCheckingVote")
+				.priority(T::UnsignedPriority::get())
+				.longevity(T::VoteLongevity::get())
+				.and_provides((stmt.session_index, stmt.validator_index, stmt.subject))
+				.propagate(true)
+				.build()
+		}
+
+		fn pre_dispatch(_call: &Self::Call) -> Result<(), TransactionValidityError> {
+			// The call checks everything itself; here it would only be done twice.
+			Ok(())
+		}
+	}
+
+	impl<T: Config> Pallet<T> {
+		/// The current code.
+		pub fn current_code(para: ParaId) -> Option<ValidationCode> {
+			CodeByHash::<T>::get(CurrentCodeHash::<T>::get(para)?)
+		}
+
+		/// Deposits a digest item.
+		pub(super) fn deposit_log(log: ConsensusLog) {
+			frame_system::Pallet::<T>::deposit_log(log.into());
+		}
+
+		/// Work at the beginning of a block; returns its weight.
+		pub(crate) fn initializer_initialize(at: BlockNumber) -> Weight {
+			Self::prune_old_code(at)
+				.saturating_add(Self::signal_upcoming_upgrades(at))
+				.saturating_add(Self::apply_due_upgrades(at))
+		}
+
+		/// Work at the end of a block.
+		pub(crate) fn initializer_finalize(at: BlockNumber) {
+			Self::end_cooldowns(at);
+		}
+	}
+}

@@ -1,0 +1,278 @@
+//! The inherent of the parachains protocol: the one extrinsic through which a block's author brings bitfields
+//! and backed candidates on chain (runtime §7).
+//!
+//! The author's node offers what it has; [`Call::enter`] is made from what is left when everything that does
+//! not pass has been dropped. Whoever executes the block runs the same pipeline over it and accepts it only
+//! if nothing is dropped any more. Every drop has a [`DropReason`], which is logged and returned.
+
+mod limit;
+mod sanitize;
+#[cfg(test)]
+mod tests;
+
+pub use pallet::*;
+pub use sanitize::{BitfieldDropReason, DropReason};
+
+use crate::{configuration, inclusion, initializer, scheduler, shared, util::now, weights};
+use alloc::{
+	collections::{BTreeMap, BTreeSet},
+	vec::Vec,
+};
+use frame_support::{
+	inherent::{InherentData, InherentIdentifier, MakeFatalError, ProvideInherent},
+	pallet_prelude::*,
+	traits::Randomness,
+};
+use frame_system::pallet_prelude::*;
+use headway_primitives::{
+	constraints::RelayParentInfo, CandidateHash, Hash, Header, InherentData as ParachainsInherentData,
+	ParaId, ScrapedOnChainVotes, ValidatorIndex, PARACHAINS_INHERENT_IDENTIFIER,
+};
+
+const LOG_TARGET: &str = "runtime::inclusion-inherent";
+
+/// What is left of inherent data, and what was dropped.
+#[derive(Clone, Debug)]
+pub struct Processed {
+	/// What passed.
+	pub data: ParachainsInherentData<Header>,
+	/// What it cost.
+	pub weight: Weight,
+	/// Candidates that did not pass.
+	pub dropped: Vec<(ParaId, CandidateHash, DropReason)>,
+	/// Bitfields that did not pass.
+	pub dropped_bitfields: Vec<(ValidatorIndex, BitfieldDropReason)>,
+}
+
+/// The most that the inherent may weigh; through the proof size its length in bytes is limited.
+fn max_weight<T: frame_system::Config>() -> Weight {
+	let limits = T::BlockWeights::get();
+	let time = limits.get(DispatchClass::Mandatory).max_total.unwrap_or(limits.max_block).ref_time();
+	let length = *T::BlockLength::get().max.get(DispatchClass::Mandatory);
+	Weight::from_parts(time, u64::from(length))
+}
+
+#[frame_support::pallet]
+pub mod pallet {
+	use super::*;
+
+	#[pallet::pallet]
+	#[pallet::without_storage_info]
+	pub struct Pallet<T>(_);
+
+	#[pallet::config]
+	pub trait Config: frame_system::Config + initializer::Config {
+		/// Randomness by which candidates are selected when not all of them fit.
+		type SelectionRandomness: Randomness<Option<Hash>, BlockNumberFor<Self>>;
+	}
+
+	#[pallet::error]
+	pub enum Error<T> {
+		/// The inherent is in the block already.
+		TooManyInclusionInherents,
+		/// The header is not that of the parent block.
+		InvalidParentHeader,
+		/// Something in the data does not pass, and should have been dropped by the author.
+		InherentDataFilteredDuringExecution,
+		/// More candidates than cores that may be used.
+		UnscheduledCandidate,
+	}
+
+	/// Whether the inherent is in the block.
+	#[pallet::storage]
+	pub type Included<T> = StorageValue<_, (), OptionQuery>;
+
+	/// Votes that the newest block carried.
+	#[pallet::storage]
+	pub type OnChainVotes<T: Config> = StorageValue<_, ScrapedOnChainVotes, OptionQuery>;
+
+	#[pallet::hooks]
+	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+		fn on_initialize(_: BlockNumberFor<T>) -> Weight {
+			// For `on_finalize`.
+			weights::db::<T>(1, 1)
+		}
+
+		fn on_finalize(_: BlockNumberFor<T>) {
+			assert!(Included::<T>::take().is_some(), "the parachains inherent must be in every block");
+		}
+	}
+
+	#[pallet::inherent]
+	impl<T: Config> ProvideInherent for Pallet<T> {
+		type Call = Call<T>;
+		type Error = MakeFatalError<()>;
+		const INHERENT_IDENTIFIER: InherentIdentifier = PARACHAINS_INHERENT_IDENTIFIER;
+
+		fn create_inherent(data: &InherentData) -> Option<Self::Call> {
+			let data = match data.get_data(&Self::INHERENT_IDENTIFIER) {
+				Ok(Some(data)) => data,
+				Ok(None) => return None,
+				Err(_) => {
+					log::warn!(target: LOG_TARGET, "inherent data of the parachains does not decode");
+					return None;
+				},
+			};
+			match Self::process(data) {
+				Ok(processed) => Some(Call::enter { data: processed.data }),
+				Err(error) => {
+					log::warn!(target: LOG_TARGET, "no inherent: {:?}", error.error);
+					None
+				},
+			}
+		}
+
+		fn is_inherent(call: &Self::Call) -> bool {
+			matches!(call, Call::enter { .. })
+		}
+	}
+
+	#[pallet::call]
+	impl<T: Config> Pallet<T> {
+		/// Counts bitfields, includes candidates that are available, and backs new ones.
+		#[pallet::call_index(0)]
+		#[pallet::weight((enter_weight::<T>(data), DispatchClass::Mandatory))]
+		pub fn enter(
+			origin: OriginFor<T>,
+			data: ParachainsInherentData<Header>,
+		) -> DispatchResultWithPostInfo {
+			ensure_none(origin)?;
+			ensure!(!Included::<T>::exists(), Error::<T>::TooManyInclusionInherents);
+			Included::<T>::put(());
+			let given = (data.bitfields.len(), data.backed_candidates.len(), data.disputes.len());
+			let digest = headway_primitives::hash_of(&data);
+			let processed = Self::process(data)?;
+			if headway_primitives::hash_of(&processed.data) != digest {
+				let left = &processed.data;
+				log::error!(
+					target: LOG_TARGET,
+					"of {given:?} bitfields, candidates and disputes only {:?} pass",
+					(left.bitfields.len(), left.backed_candidates.len(), left.disputes.len()),
+				);
+				return Err(Error::<T>::InherentDataFilteredDuringExecution.into());
+			}
+			Ok(Some(processed.weight).into())
+		}
+	}
+
+	/// Weight before execution: all data passes, and every core's candidate is included.
+	fn enter_weight<T: Config>(data: &ParachainsInherentData<Header>) -> Weight {
+		let parts = limit::bitfields_weight::<T>(&data.bitfields)
+			.saturating_add(limit::candidates_weight::<T>(&data.backed_candidates))
+			.saturating_add(weights::enter_empty::<T>());
+		let inclusions = weights::enact_candidate::<T>(0, 0, 0)
+			.saturating_mul(data.bitfields.first().map_or(0, |bitfield| bitfield.payload.0.len()) as u64);
+		parts.saturating_add(inclusions).set_proof_size(u64::MAX)
+	}
+
+	impl<T: Config> Pallet<T> {
+		/// Runs the data through all checks, and applies what passes.
+		pub fn process(
+			data: ParachainsInherentData<Header>,
+		) -> Result<Processed, sp_runtime::DispatchErrorWithPostInfo<frame_support::dispatch::PostDispatchInfo>>
+		{
+			let ParachainsInherentData { bitfields, backed_candidates, disputes, parent_header } = data;
+			let parent_hash = frame_system::Pallet::<T>::parent_hash();
+			ensure!(parent_header.hash() == parent_hash, Error::<T>::InvalidParentHeader);
+			let at = now::<T>();
+			let config = configuration::ActiveConfig::<T>::get();
+			let session = shared::CurrentSessionIndex::<T>::get();
+			let parent =
+				RelayParentInfo { number: at.saturating_sub(1), state_root: parent_header.state_root };
+			// Before the queue advances, so that the snapshot is what nodes were told at the parent.
+			let claim_queue = scheduler::Pallet::<T>::predict_claim_queue(at);
+			shared::Pallet::<T>::new_block(
+				parent_hash,
+				&claim_queue,
+				parent,
+				config.scheduling_parents_max(),
+			);
+
+			for set in &disputes {
+				log::warn!(
+					target: LOG_TARGET,
+					"dropping {} votes on candidate {} of session {}: this runtime has no support for disputes",
+					set.statements.len(), set.candidate_hash, set.session,
+				);
+			}
+
+			let budget = max_weight::<T>().saturating_sub(weights::enter_empty::<T>());
+			let (bitfields, backed_candidates, mut dropped, mut dropped_bitfields) =
+				limit::apply::<T>(bitfields, backed_candidates, budget, parent_hash);
+			let mut weight = weights::enter_empty::<T>()
+				.saturating_add(limit::bitfields_weight::<T>(&bitfields))
+				.saturating_add(limit::candidates_weight::<T>(&backed_candidates));
+
+			let n_cores = scheduler::Pallet::<T>::n_cores();
+			let validators = shared::ActiveValidatorKeys::<T>::get();
+			let bitfields = sanitize::bitfields::<T>(
+				bitfields,
+				n_cores,
+				&validators,
+				parent_hash,
+				&mut dropped_bitfields,
+			);
+			let included = inclusion::Pallet::<T>::update_pending_availability(validators.len(), &bitfields);
+			weight.saturating_accrue(included.weight);
+			if weight.any_gt(max_weight::<T>()) {
+				log::warn!(target: LOG_TARGET, "inclusion makes the inherent overweight: {weight}");
+			}
+			if scheduler::Pallet::<T>::availability_timeout_check_required() {
+				inclusion::Pallet::<T>::free_timedout();
+			}
+
+			let included_now: BTreeSet<ParaId> =
+				included.candidates.iter().map(|(_, _, para)| *para).collect();
+			let eligible = Self::eligible_cores();
+			let n_eligible = eligible.values().map(BTreeSet::len).sum::<usize>();
+			let candidates = sanitize::Candidates::<T>::new(&config, parent_hash, included_now, eligible)
+				.run(backed_candidates, &mut dropped);
+			let selected = candidates.values().map(Vec::len).sum::<usize>();
+			ensure!(selected <= n_eligible, Error::<T>::UnscheduledCandidate);
+			let backed_candidates = candidates
+				.values()
+				.flat_map(|chain| chain.iter().map(|(candidate, _)| candidate.clone()))
+				.collect();
+			let scheduling_parents = shared::AllowedSchedulingParents::<T>::get();
+			let backed = inclusion::Pallet::<T>::process_candidates(&scheduling_parents, candidates)?;
+			OnChainVotes::<T>::put(ScrapedOnChainVotes {
+				session,
+				backing_validators_per_candidate: backed,
+				disputes: Vec::new(),
+			});
+
+			for (para, hash, reason) in &dropped {
+				log::warn!(target: LOG_TARGET, "dropping candidate {hash} of para {para}: {reason}");
+			}
+			for (validator, reason) in &dropped_bitfields {
+				log::warn!(target: LOG_TARGET, "dropping bitfield of validator {validator}: {reason}");
+			}
+			let bitfields = bitfields.into_iter().map(headway_primitives::Signed::into_unchecked).collect();
+			Ok(Processed {
+				data: ParachainsInherentData {
+					bitfields,
+					backed_candidates,
+					disputes: Vec::new(),
+					parent_header,
+				},
+				weight,
+				dropped,
+				dropped_bitfields,
+			})
+		}
+
+		/// Advances the claim queue; returns the cores that each para may back on in this block.
+		fn eligible_cores() -> BTreeMap<ParaId, BTreeSet<headway_primitives::CoreIndex>> {
+			let session_ends = initializer::Pallet::<T>::upcoming_session_change();
+			let occupied: BTreeSet<_> =
+				inclusion::Pallet::<T>::occupied_cores().into_iter().map(|(core, _)| core).collect();
+			let claims =
+				scheduler::Pallet::<T>::advance_claim_queue(|core| session_ends || occupied.contains(&core));
+			let mut eligible = BTreeMap::<ParaId, BTreeSet<_>>::new();
+			for (core, para) in claims {
+				eligible.entry(para).or_default().insert(core);
+			}
+			eligible
+		}
+	}
+}

@@ -1,0 +1,259 @@
+//! Groups, rotation, timeouts, and the claim queue.
+
+use super::*;
+use crate::mock::{config, with_chain, Test};
+use frame_support::assert_noop;
+use PartsOf57600 as Parts;
+
+const WHOLE: Parts = Parts::FULL;
+
+fn task(para: u32, parts: Parts) -> (CoreAssignment, Parts) {
+	(CoreAssignment::Task(para), parts)
+}
+
+fn assign(core: u32, begin: BlockNumber, to: &[(CoreAssignment, Parts)], end: Option<BlockNumber>) {
+	Pallet::<Test>::assign_core(CoreIndex(core), begin, to.to_vec(), end).expect("assignment is allowed");
+}
+
+/// The claim queue as text: `core:paras`, cores separated by spaces.
+fn queue() -> String {
+	let cores: Vec<_> = Pallet::<Test>::claim_queue()
+		.into_iter()
+		.map(|(core, paras)| {
+			let paras: Vec<_> = paras.iter().map(|para| para.to_string()).collect();
+			format!("{core}:{}", paras.join(","))
+		})
+		.collect();
+	cores.join(" ")
+}
+
+use alloc::{format, string::String, string::ToString};
+
+#[test]
+fn groups_are_as_even_as_possible() {
+	let sizes = |n, cores, max| make_groups(n, cores, max).iter().map(Vec::len).collect::<Vec<_>>();
+	assert_eq!(sizes(7, 5, None), [2, 2, 1, 1, 1]);
+	assert_eq!(sizes(7, 2, Some(1)), [1; 7]);
+	assert_eq!(sizes(4, 1, None), [4]);
+	assert_eq!(sizes(6, 2, None), [3, 3]);
+	assert_eq!(sizes(2, 3, None), [1, 1, 0]);
+	assert_eq!(sizes(4, 0, None), [0; 0]);
+	assert_eq!(sizes(0, 4, None), [0; 0]);
+	assert_eq!(sizes(4, 1, Some(0)), [4]);
+}
+
+#[test]
+fn session_0_has_groups_cores_and_claims() {
+	with_chain(config(), 6, 2, |_| {
+		assert_eq!(ValidatorGroups::<Test>::get().iter().map(Vec::len).collect::<Vec<_>>(), [3, 3]);
+		assert_eq!(SessionStartBlock::<Test>::get(), 1);
+		let scheduler_params = configuration::ActiveConfig::<Test>::get().scheduler_params;
+		assert_eq!(scheduler_params.num_cores, 2);
+	});
+}
+
+#[test]
+fn genesis_paras_have_a_core_each_and_a_full_claim_queue() {
+	with_chain(config(), 6, 2, |chain| {
+		chain.empty_block();
+		assert_eq!(queue(), "0:2000,2000,2000 1:2001,2001,2001");
+	});
+}
+
+#[test]
+fn groups_rotate_over_cores() {
+	with_chain(config(), 6, 2, |_| {
+		let group = |core, at| Pallet::<Test>::group_assigned_to_core(CoreIndex(core), at).map(|g| g.0);
+		assert_eq!(group(0, 0), None, "before the session");
+		assert_eq!((group(0, 1), group(1, 1)), (Some(0), Some(1)));
+		assert_eq!((group(0, 20), group(1, 20)), (Some(0), Some(1)));
+		assert_eq!((group(0, 21), group(1, 21)), (Some(1), Some(0)));
+		assert_eq!(group(0, 41), Some(0));
+		assert_eq!(group(2, 1), None, "no such core");
+	});
+}
+
+#[test]
+fn candidates_time_out_only_after_a_rotation() {
+	with_chain(config(), 4, 1, |chain| {
+		// Rotations are at blocks 1, 21, 41; the period is 4.
+		while chain.number() < 30 {
+			let at = chain.number();
+			// The check looks one block ahead.
+			let expected = matches!(at + 1, 1..=4 | 21..=24);
+			assert_eq!(Pallet::<Test>::availability_timeout_check_required(), expected, "at {at}");
+			let timeout = Pallet::<Test>::availability_timeout_predicate()(at - 1);
+			let live_until = if expected { at + 3 } else { (at - 1) / 20 * 20 + 25 };
+			assert_eq!(timeout.live_until, live_until, "at {at}");
+			assert!(!timeout.timed_out);
+			chain.empty_block();
+		}
+	});
+}
+
+#[test]
+fn empty_assignment_is_refused() {
+	with_chain(config(), 4, 1, |_| {
+		assert_noop!(
+			Pallet::<Test>::assign_core(CoreIndex(0), 0, Vec::new(), None),
+			Error::<Test>::AssignmentsEmpty
+		);
+	});
+}
+
+#[test]
+fn assignment_before_the_last_one_is_refused() {
+	with_chain(config(), 4, 1, |_| {
+		assign(0, 20, &[task(1, WHOLE)], None);
+		assert_noop!(
+			Pallet::<Test>::assign_core(CoreIndex(0), 19, [task(2, WHOLE)].to_vec(), None),
+			Error::<Test>::DisallowedInsert
+		);
+		// At the same block it is appended, behind it it is linked.
+		assign(0, 20, &[task(2, WHOLE)], None);
+		assert_eq!(CoreSchedules::<Test>::get((20, CoreIndex(0))).map(|s| s.assignments.len()), Some(2));
+		assign(0, 25, &[task(3, WHOLE)], None);
+		assert_eq!(CoreSchedules::<Test>::get((20, CoreIndex(0))).and_then(|s| s.next_schedule), Some(25));
+	});
+}
+
+#[test]
+fn announced_claims_are_not_taken_back() {
+	with_chain(config(), 4, 1, |chain| {
+		chain.empty_block();
+		let before = queue();
+		// Block 2 executes: claims for blocks 3 to 5 are visible, so 6 is the first that can change.
+		assign(0, 3, &[task(3000, WHOLE)], None);
+		assert_eq!(queue(), before);
+		assert!(CoreSchedules::<Test>::contains_key((6, CoreIndex(0))));
+		chain.empty_block();
+		assert_eq!(queue(), "0:2000,2000,3000");
+	});
+}
+
+#[test]
+fn work_ends_at_its_end_hint() {
+	let mut config = config();
+	config.scheduler_params.num_cores = 1;
+	with_chain(config, 4, 0, |chain| {
+		assign(0, 0, &[task(1, WHOLE)], Some(4));
+		assert_eq!(queue(), "0:1,1");
+		chain.empty_block();
+		chain.empty_block();
+		assert_eq!(queue(), "");
+	});
+}
+
+#[test]
+fn schedules_that_are_over_are_skipped() {
+	let mut config = config();
+	config.scheduler_params.num_cores = 1;
+	with_chain(config, 4, 0, |_| {
+		assign(0, 5, &[task(1, WHOLE)], Some(8));
+		assign(0, 9, &[task(2, WHOLE)], Some(10));
+		assign(0, 12, &[task(3, WHOLE)], None);
+		let mut descriptors = CoreDescriptors::<Test>::get();
+		let claims = step::<Test>(&mut descriptors, 12, 1, Mode::Pop);
+		assert_eq!(claims[&CoreIndex(0)], ParaId(3));
+		assert_eq!(descriptors[&CoreIndex(0)].queue, None);
+		assert_eq!(CoreSchedules::<Test>::iter().count(), 0);
+		CoreDescriptors::<Test>::put(descriptors);
+		// Nothing that begins later is begun early.
+		assign(0, 20, &[task(1, WHOLE)], Some(21));
+		assign(0, 30, &[task(2, WHOLE)], None);
+		let mut descriptors = CoreDescriptors::<Test>::get();
+		assert!(step::<Test>(&mut descriptors, 25, 1, Mode::Peek).is_empty());
+		assert_eq!(descriptors[&CoreIndex(0)].queue.map(|queue| queue.first), Some(30));
+	});
+}
+
+/// Whom core 0 serves in the next blocks.
+fn served(shares: &[(CoreAssignment, Parts)], blocks: u32) -> Vec<Option<u32>> {
+	let mut config = config();
+	config.scheduler_params.num_cores = 1;
+	with_chain(config, 4, 0, |_| {
+		assign(0, 1, shares, None);
+		let mut descriptors = CoreDescriptors::<Test>::get();
+		(1..=blocks)
+			.map(|at| step::<Test>(&mut descriptors, at, 1, Mode::Pop).get(&CoreIndex(0)).map(|para| para.0))
+			.collect()
+	})
+}
+
+#[test]
+fn shares_of_a_core_are_served_in_proportion() {
+	let (half, third) = (Parts(28800), Parts(19200));
+	assert_eq!(served(&[task(1, half), task(2, half)], 4), [Some(1), Some(2), Some(1), Some(2)]);
+	assert_eq!(
+		served(&[task(1, Parts(38400)), task(2, third)], 6),
+		[Some(1), Some(1), Some(2), Some(1), Some(1), Some(2)]
+	);
+	assert_eq!(
+		served(&[task(1, third), task(2, third), task(3, third)], 4),
+		[Some(1), Some(2), Some(3), Some(1)]
+	);
+	assert_eq!(served(&[(CoreAssignment::Idle, half), task(2, half)], 4), [None, Some(2), None, Some(2)]);
+}
+
+#[test]
+fn predictions_come_true() {
+	let mut config = config();
+	config.scheduler_params.num_cores = 1;
+	with_chain(config, 4, 0, |chain| {
+		assign(0, 1, &[task(1, Parts(38400)), task(2, Parts(19200))], None);
+		for _ in 0..10 {
+			let predicted = Pallet::<Test>::predict_claim_queue(chain.number());
+			assert_eq!(
+				predicted,
+				Pallet::<Test>::predict_claim_queue(chain.number()),
+				"peeking changes nothing"
+			);
+			let next = predicted[&CoreIndex(0)][0];
+			use frame_support::storage::{with_transaction, TransactionOutcome};
+			let now = with_transaction(|| {
+				let eligible = Pallet::<Test>::advance_claim_queue(|_| false);
+				TransactionOutcome::Rollback(Ok::<_, sp_runtime::DispatchError>(eligible))
+			});
+			assert_eq!(now.expect("the closure returns Ok")[&CoreIndex(0)], next);
+			chain.empty_block();
+		}
+	});
+}
+
+#[test]
+fn cores_beyond_the_groups_are_not_claimed() {
+	with_chain(config(), 4, 1, |chain| {
+		assign(7, 0, &[task(3000, WHOLE)], None);
+		chain.empty_block();
+		assert_eq!(queue(), "0:2000,2000,2000");
+	});
+}
+
+#[test]
+fn new_core_appears_at_a_session_boundary() {
+	with_chain(config(), 4, 1, |chain| {
+		let core = Pallet::<Test>::assign_coretime(ParaId(3000)).expect("a core is added");
+		assert_eq!(core, CoreIndex(1));
+		chain.empty_block();
+		assert_eq!(queue(), "0:2000,2000,2000");
+		chain.session_block();
+		assert_eq!(queue(), "0:2000,2000,2000 1:3000,3000,3000");
+	});
+}
+
+#[test]
+fn descriptors_have_the_layout_that_tools_write() {
+	use codec::{Decode, Encode};
+	// No queue; one full assignment of 2000; no end; position 1.
+	let bytes = [&[0u8, 1, 4, 2][..], &2000u32.to_le_bytes(), &[0, 0xe1, 0, 0xe1, 0, 1, 0, 0, 0xe1]].concat();
+	let descriptor = CoreDescriptor::decode(&mut &bytes[..]).expect("tools write this");
+	assert_eq!(descriptor.encode(), bytes);
+	let work = descriptor.current_work.clone().expect("it has work");
+	assert_eq!(work.assignments[0].0, CoreAssignment::Task(2000));
+	assert_eq!(work.step, WHOLE);
+	with_chain(config(), 4, 1, |chain| {
+		CoreDescriptors::<Test>::put(BTreeMap::from([(CoreIndex(0), descriptor)]));
+		chain.empty_block();
+		assert_eq!(queue(), "0:2000,2000,2000");
+	});
+}

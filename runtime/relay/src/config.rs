@@ -1,0 +1,289 @@
+//! Configuration of the pallets.
+
+use crate::{
+	chain_parameters::{
+		self, EpochDurationOf, MinimumPeriodOf, ReportLongevityOf, SlotDurationOf, VoteLongevityOf,
+	},
+	ump::{NoExecutor, NoteQueue},
+	validators::{NoIdentification, SessionManager},
+	*,
+};
+use frame_support::{
+	derive_impl, parameter_types,
+	traits::{ConstU128, ConstU32, ConstU64, ConstU8, Get},
+	weights::{
+		constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_SECOND},
+		ConstantMultiplier, IdentityFee, Weight,
+	},
+};
+use frame_system::{
+	limits::{BlockLength, BlockWeights},
+	EnsureRoot,
+};
+use headway_primitives::AuthorityDiscoveryId;
+use pallet_transaction_payment::{ConstFeeMultiplier, FungibleAdapter, Multiplier};
+use sp_runtime::{
+	traits::{ConvertInto, One, OpaqueKeys},
+	transaction_validity::TransactionPriority,
+	Perbill,
+};
+
+/// Share of a block that signed transactions may use.
+const NORMAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);
+/// Weight of a block: two seconds of execution.
+const MAXIMUM_BLOCK_WEIGHT: Weight = Weight::from_parts(2 * WEIGHT_REF_TIME_PER_SECOND, u64::MAX);
+/// Length of a block: a candidate with new code of 5 MiB fits.
+const MAXIMUM_BLOCK_LENGTH: u32 = 10 * 1024 * 1024;
+
+parameter_types! {
+	pub const BlockHashCount: BlockNumber = 4096;
+	pub const Version: RuntimeVersion = VERSION;
+	pub RuntimeBlockWeights: BlockWeights =
+		BlockWeights::with_sensible_defaults(MAXIMUM_BLOCK_WEIGHT, NORMAL_DISPATCH_RATIO);
+	pub RuntimeBlockLength: BlockLength = BlockLength::builder()
+		.max_length(MAXIMUM_BLOCK_LENGTH)
+		.modify_max_length_for_class(frame_support::dispatch::DispatchClass::Normal, |max| {
+			*max = NORMAL_DISPATCH_RATIO * *max
+		})
+		.build();
+	pub FeeMultiplier: Multiplier = Multiplier::one();
+	pub MessageQueueServiceWeight: Option<Weight> =
+		Some(Perbill::from_percent(20) * RuntimeBlockWeights::get().max_block);
+	pub const HighestPriority: TransactionPriority = TransactionPriority::MAX;
+}
+
+#[derive_impl(frame_system::config_preludes::RelayChainDefaultConfig)]
+impl frame_system::Config for Runtime {
+	type BlockWeights = RuntimeBlockWeights;
+	type BlockLength = RuntimeBlockLength;
+	type DbWeight = RocksDbWeight;
+	type Nonce = Nonce;
+	type Hash = Hash;
+	type AccountId = AccountId;
+	type Lookup = sp_runtime::traits::AccountIdLookup<AccountId, ()>;
+	type Block = Block;
+	type BlockHashCount = BlockHashCount;
+	type Version = Version;
+	type AccountData = pallet_balances::AccountData<Balance>;
+	type SS58Prefix = ConstU16Prefix;
+	type MaxConsumers = ConstU32<16>;
+}
+
+/// [`SS58_PREFIX`] as a type.
+pub struct ConstU16Prefix;
+
+impl Get<u16> for ConstU16Prefix {
+	fn get() -> u16 {
+		u16::from(SS58_PREFIX)
+	}
+}
+
+impl chain_parameters::Config for Runtime {}
+
+impl pallet_babe::Config for Runtime {
+	type EpochDuration = EpochDurationOf<Runtime>;
+	type ExpectedBlockTime = SlotDurationOf<Runtime>;
+	type EpochChangeTrigger = pallet_babe::ExternalTrigger;
+	type DisabledValidators = Session;
+	type WeightInfo = ();
+	type MaxAuthorities = ConstU32<100_000>;
+	type MaxNominators = ConstU32<0>;
+	type KeyOwnerProof = sp_session::MembershipProof;
+	type EquivocationReportSystem =
+		pallet_babe::EquivocationReportSystem<Self, Offences, Historical, ReportLongevityOf<Runtime>>;
+}
+
+impl pallet_timestamp::Config for Runtime {
+	type Moment = u64;
+	type OnTimestampSet = Babe;
+	type MinimumPeriod = MinimumPeriodOf<Runtime>;
+	type WeightInfo = ();
+}
+
+impl pallet_balances::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type RuntimeFreezeReason = RuntimeFreezeReason;
+	type WeightInfo = ();
+	type Balance = Balance;
+	type DustRemoval = ();
+	type ExistentialDeposit = ConstU128<MILLIUNITS>;
+	type AccountStore = System;
+	type ReserveIdentifier = [u8; 8];
+	type FreezeIdentifier = RuntimeFreezeReason;
+	type MaxLocks = ConstU32<50>;
+	type MaxReserves = ConstU32<50>;
+	type MaxFreezes = ConstU32<8>;
+	type DoneSlashHandler = ();
+}
+
+impl pallet_transaction_payment::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type OnChargeTransaction = FungibleAdapter<Balances, ()>;
+	// One second of execution costs one token, and so does a megabyte.
+	type WeightToFee = IdentityFee<Balance>;
+	type LengthToFee = ConstantMultiplier<Balance, ConstU128<1_000_000>>;
+	type FeeMultiplierUpdate = ConstFeeMultiplier<FeeMultiplier>;
+	type OperationalFeeMultiplier = ConstU8<5>;
+	type WeightInfo = ();
+}
+
+impl pallet_authorship::Config for Runtime {
+	type FindAuthor = pallet_session::FindAccountFromAuthorIndex<Self, Babe>;
+	type EventHandler = ();
+}
+
+impl pallet_offences::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type IdentificationTuple = pallet_session::historical::IdentificationTuple<Self>;
+	// Without staking there is nothing to slash; offences are recorded as events.
+	type OnOffenceHandler = ();
+}
+
+impl pallet_session::historical::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type FullIdentification = ();
+	type FullIdentificationOf = NoIdentification;
+}
+
+impl pallet_session::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type ValidatorId = AccountId;
+	type ValidatorIdOf = ConvertInto;
+	type ShouldEndSession = Babe;
+	type NextSessionRotation = Babe;
+	type SessionManager = SessionManager;
+	type SessionHandler = <SessionKeys as OpaqueKeys>::KeyTypeIdProviders;
+	type Keys = SessionKeys;
+	type DisablingStrategy = ();
+	type WeightInfo = ();
+	type Currency = Balances;
+	type KeyDeposit = ConstU128<0>;
+}
+
+impl pallet_grandpa::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type WeightInfo = ();
+	type MaxAuthorities = ConstU32<100_000>;
+	type MaxNominators = ConstU32<0>;
+	type MaxSetIdSessionEntries = ConstU64<168>;
+	type KeyOwnerProof = sp_session::MembershipProof;
+	type EquivocationReportSystem =
+		pallet_grandpa::EquivocationReportSystem<Self, Offences, Historical, ReportLongevityOf<Runtime>>;
+}
+
+impl pallet_authority_discovery::Config for Runtime {
+	type MaxAuthorities = ConstU32<100_000>;
+}
+
+impl pallet_utility::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type RuntimeCall = RuntimeCall;
+	type PalletsOrigin = OriginCaller;
+	type WeightInfo = ();
+}
+
+impl pallet_sudo::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type RuntimeCall = RuntimeCall;
+	type WeightInfo = ();
+}
+
+impl configuration::Config for Runtime {}
+
+impl shared::Config for Runtime {
+	type DisabledValidators = Session;
+}
+
+impl scheduler::Config for Runtime {}
+
+impl paras::Config for Runtime {
+	type QueueFootprinter = ParaInclusion;
+	type UnsignedPriority = HighestPriority;
+	type VoteLongevity = VoteLongevityOf<Runtime>;
+}
+
+impl inclusion::Config for Runtime {
+	type MessageQueue = MessageQueue;
+}
+
+impl paras_inherent::Config for Runtime {
+	type SelectionRandomness = pallet_babe::ParentBlockRandomness<Runtime>;
+}
+
+impl initializer::Config for Runtime {
+	type Randomness = pallet_babe::RandomnessFromOneEpochAgo<Runtime>;
+	type ForceOrigin = EnsureRoot<AccountId>;
+	type SessionIndex = CurrentSession;
+}
+
+/// The session that pallet Session is in.
+pub struct CurrentSession;
+
+impl Get<headway_primitives::SessionIndex> for CurrentSession {
+	fn get() -> headway_primitives::SessionIndex {
+		Session::current_index()
+	}
+}
+
+impl dmp::Config for Runtime {}
+
+impl hrmp::Config for Runtime {}
+
+impl session_info::Config for Runtime {
+	type DiscoveryKeys = DiscoveryKeys;
+	type ValidatorAccounts = ValidatorAccounts;
+}
+
+/// Discovery keys of the session's validators.
+pub struct DiscoveryKeys;
+
+impl Get<alloc::vec::Vec<AuthorityDiscoveryId>> for DiscoveryKeys {
+	fn get() -> alloc::vec::Vec<AuthorityDiscoveryId> {
+		AuthorityDiscovery::current_authorities().into_inner()
+	}
+}
+
+/// Accounts of the session's validators.
+pub struct ValidatorAccounts;
+
+impl Get<alloc::vec::Vec<AccountId>> for ValidatorAccounts {
+	fn get() -> alloc::vec::Vec<AccountId> {
+		Session::validators()
+	}
+}
+
+impl pallet_message_queue::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type WeightInfo = ();
+	type MessageProcessor = NoExecutor;
+	type Size = u32;
+	type QueueChangeHandler = NoteQueue;
+	type QueuePausedQuery = ();
+	// A page holds the largest message that a configuration may allow, and its header.
+	type HeapSize = ConstU32<{ 129 * 1024 }>;
+	type MaxStale = ConstU32<8>;
+	type ServiceWeight = MessageQueueServiceWeight;
+	type IdleMaxServiceWeight = MessageQueueServiceWeight;
+}
+
+impl coretime::Config for Runtime {}
+
+impl paras_sudo_wrapper::Config for Runtime {}
+
+impl<Call> frame_system::offchain::CreateTransactionBase<Call> for Runtime
+where
+	RuntimeCall: From<Call>,
+{
+	type Extrinsic = UncheckedExtrinsic;
+	type RuntimeCall = RuntimeCall;
+}
+
+impl<Call> frame_system::offchain::CreateBare<Call> for Runtime
+where
+	RuntimeCall: From<Call>,
+{
+	fn create_bare(call: RuntimeCall) -> UncheckedExtrinsic {
+		UncheckedExtrinsic::new_bare(call)
+	}
+}

@@ -1,0 +1,273 @@
+//! The runtime as a whole: genesis from its presets, keys that others rely on, and blocks through the
+//! executive.
+
+use super::*;
+use alloc::{boxed::Box, vec};
+use codec::{Decode, Encode};
+use frame_support::{genesis_builder_helper::build_state, traits::Get};
+use headway_primitives::{well_known_keys, CoreIndex, HeadData, InherentData, ParaId, ValidationCode};
+use headway_runtime_parachains::{configuration::ActiveConfig, scheduler::ValidatorGroups};
+use serde_json::{json, Value};
+use sp_consensus_babe::{
+	digests::{PreDigest, SecondaryPlainPreDigest},
+	Slot, BABE_ENGINE_ID,
+};
+use sp_keyring::Sr25519Keyring;
+use sp_runtime::{traits::Header as _, Digest, DigestItem};
+
+const PARA: u32 = 2000;
+
+/// The preset over the defaults, as chain specifications are built.
+fn preset(name: &str) -> Value {
+	fn merge(base: &mut Value, patch: Value) {
+		match (base, patch) {
+			(Value::Object(base), Value::Object(patch)) => {
+				for (key, value) in patch {
+					merge(base.entry(key).or_insert(Value::Null), value);
+				}
+			},
+			(base, patch) => *base = patch,
+		}
+	}
+	let mut config = serde_json::to_value(RuntimeGenesisConfig::default()).expect("serializes");
+	let patch = presets::get_preset(&name.into()).expect("there is such a preset");
+	merge(&mut config, serde_json::from_slice(&patch).expect("presets are JSON"));
+	config
+}
+
+/// Runs a test on the genesis state of a configuration.
+fn with_genesis<R>(config: Value, test: impl FnOnce() -> R) -> R {
+	sp_io::TestExternalities::default().execute_with(|| {
+		build_state::<RuntimeGenesisConfig>(config.to_string().into_bytes()).expect("genesis builds");
+		test()
+	})
+}
+
+/// `local_testnet` with other validators and one para, as tools write them: with keys of types that we do
+/// not have.
+fn validators_and_a_para(names: &[&str]) -> Value {
+	let mut config = preset("local_testnet");
+	config["session"]["keys"] = names
+		.iter()
+		.map(|name| {
+			let (stash, keys) = presets::validator(name);
+			let mut keys = serde_json::to_value(keys).expect("serializes");
+			keys["im_online"] = keys["babe"].clone();
+			json!([stash, stash, keys])
+		})
+		.collect();
+	config["paras"]["paras"] = json!([[PARA, ["0x6865616400", "0x010203", true]]]);
+	config
+}
+
+fn four_validators_and_a_para() -> Value {
+	validators_and_a_para(&["Alice", "Bob", "Charlie", "Dave"])
+}
+
+#[test]
+fn storage_keys_are_the_well_known_ones() {
+	sp_io::TestExternalities::default()
+		.execute_with(<AllPalletsWithSystem as frame_support::traits::IntegrityTest>::integrity_test);
+	let key = |pallet: &str, item: &str| {
+		[sp_io::hashing::twox_128(pallet.as_bytes()), sp_io::hashing::twox_128(item.as_bytes())].concat()
+	};
+	for (pallet, item, expected) in [
+		("Babe", "EpochIndex", well_known_keys::EPOCH_INDEX),
+		("Babe", "AuthorVrfRandomness", well_known_keys::CURRENT_BLOCK_RANDOMNESS),
+		("Babe", "NextRandomness", well_known_keys::ONE_EPOCH_AGO_RANDOMNESS),
+		("Babe", "Randomness", well_known_keys::TWO_EPOCHS_AGO_RANDOMNESS),
+		("Babe", "CurrentSlot", well_known_keys::CURRENT_SLOT),
+		("Babe", "Authorities", well_known_keys::AUTHORITIES),
+		("Babe", "NextAuthorities", well_known_keys::NEXT_AUTHORITIES),
+	] {
+		assert_eq!(key(pallet, item), expected, "{pallet}.{item}");
+	}
+	assert_eq!(pallet_babe::CurrentSlot::<Runtime>::hashed_key().to_vec(), well_known_keys::CURRENT_SLOT);
+	assert_eq!(ActiveConfig::<Runtime>::hashed_key().to_vec(), well_known_keys::ACTIVE_CONFIG);
+}
+
+#[test]
+fn presets_build_and_have_what_tools_look_for() {
+	for name in presets::preset_names() {
+		let config = preset(name.as_ref());
+		for pointer in [
+			"/balances/balances/0/0",
+			"/session/keys/0/2/grandpa",
+			"/babe/epochConfig/c",
+			"/sudo/key",
+			"/configuration/config/scheduler_params/num_cores",
+			"/configuration/config/max_relay_parent_session_age",
+			"/paras/paras",
+			"/hrmp/preopenHrmpChannels",
+			"/chainParameters/slotDuration",
+		] {
+			assert!(config.pointer(pointer).is_some(), "{name:?} lacks {pointer}");
+		}
+		let n_validators = config["session"]["keys"].as_array().expect("an array").len();
+		with_genesis(config, || {
+			assert_eq!(Session::validators().len(), n_validators);
+			assert_eq!(shared::ActiveValidatorKeys::<Runtime>::get().len(), n_validators);
+			assert_eq!(Babe::authorities().len(), n_validators);
+			assert_eq!(Grandpa::grandpa_authorities().len(), n_validators);
+			assert_eq!(AuthorityDiscovery::current_authorities().len(), n_validators);
+			assert!(!ActiveConfig::<Runtime>::get().is_synchronous());
+			assert_eq!(pallet_sudo::Key::<Runtime>::get(), Some(Sr25519Keyring::Alice.to_account_id()));
+		});
+	}
+}
+
+#[test]
+fn pace_comes_from_genesis() {
+	with_genesis(preset("local_testnet"), || {
+		assert_eq!(Babe::slot_duration(), 6000);
+		assert_eq!(<Runtime as pallet_babe::Config>::EpochDuration::get(), 100);
+	});
+	with_genesis(preset("local_testnet_fast"), || {
+		assert_eq!(Babe::slot_duration(), 3000);
+		assert_eq!(<Runtime as pallet_babe::Config>::EpochDuration::get(), 10);
+	});
+}
+
+#[test]
+fn session_0_has_validators_groups_cores_and_claims() {
+	with_genesis(four_validators_and_a_para(), || {
+		assert_eq!(ValidatorGroups::<Runtime>::get().iter().map(Vec::len).collect::<Vec<_>>(), [4]);
+		let claims = ParaScheduler::claim_queue();
+		assert_eq!(claims[&CoreIndex(0)], [ParaId(PARA); 3]);
+		let info = session_info::Sessions::<Runtime>::get(0).expect("session 0 is stored");
+		assert_eq!(info.validators, shared::ActiveValidatorKeys::<Runtime>::get());
+		assert_eq!((info.n_cores, info.assignment_keys.len(), info.discovery_keys.len()), (1, 4, 4));
+		// Assignment keys follow the shuffled validators.
+		for (validator, assignment) in info.validators.iter().zip(&info.assignment_keys) {
+			assert_eq!(validator.encode(), assignment.encode());
+		}
+		assert_eq!(paras::Heads::<Runtime>::get(ParaId(PARA)), Some(HeadData(b"head\0".to_vec())));
+		assert_eq!(
+			paras::CurrentCodeHash::<Runtime>::get(ParaId(PARA)),
+			Some(ValidationCode(vec![1, 2, 3]).hash())
+		);
+	});
+}
+
+#[test]
+fn six_validators_and_two_cores_make_two_groups_of_three() {
+	let mut config = validators_and_a_para(&["Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie"]);
+	config["configuration"]["config"]["scheduler_params"]["num_cores"] = 1.into();
+	with_genesis(config, || {
+		let sizes: Vec<_> = ValidatorGroups::<Runtime>::get().iter().map(Vec::len).collect();
+		assert_eq!(sizes, [3, 3]);
+	});
+}
+
+#[test]
+fn session_keys_have_the_reference_order() {
+	let ids: Vec<_> =
+		<SessionKeys as sp_runtime::traits::OpaqueKeys>::key_ids().iter().map(|id| id.0).collect();
+	assert_eq!(ids, [*b"gran", *b"babe", *b"para", *b"asgn", *b"audi", *b"beef"]);
+}
+
+#[test]
+fn parachain_host_is_version_16() {
+	let id = headway_primitives::runtime_api::runtime_decl_for_parachain_host::ID;
+	let version = VERSION.apis.iter().find(|(api, _)| *api == id).map(|(_, version)| *version);
+	assert_eq!(version, Some(16));
+}
+
+/// Executes an empty block in `slot` through the executive; returns its header.
+fn block(parent: &Header, slot: u64) -> Header {
+	let pre_digest =
+		PreDigest::SecondaryPlain(SecondaryPlainPreDigest { authority_index: 0, slot: Slot::from(slot) });
+	let digest = Digest { logs: vec![DigestItem::PreRuntime(BABE_ENGINE_ID, pre_digest.encode())] };
+	let header =
+		Header::new(parent.number + 1, Default::default(), Default::default(), parent.hash(), digest);
+	Executive::initialize_block(&header);
+	let mut data = sp_inherents::InherentData::new();
+	let moment = sp_timestamp(slot);
+	data.put_data(*b"timstap0", &moment).expect("a fresh identifier");
+	let inherent = InherentData::<Header> {
+		bitfields: Vec::new(),
+		backed_candidates: Vec::new(),
+		disputes: Vec::new(),
+		parent_header: parent.clone(),
+	};
+	data.put_data(headway_primitives::PARACHAINS_INHERENT_IDENTIFIER, &inherent).expect("a fresh identifier");
+	for extrinsic in data.create_extrinsics() {
+		Executive::apply_extrinsic(extrinsic).expect("inherents are valid").expect("inherents succeed");
+	}
+	// The inherent reserves all of the proof size before, and gives back what it does not use.
+	assert!(System::block_weight().total().proof_size() < 1_000_000);
+	Executive::finalize_block()
+}
+
+/// Time at which a slot begins, milliseconds.
+fn sp_timestamp(slot: u64) -> u64 {
+	slot * Babe::slot_duration()
+}
+
+#[test]
+fn blocks_execute_and_sessions_change() {
+	let mut config = four_validators_and_a_para();
+	config["chainParameters"]["epochDuration"] = 10.into();
+	with_genesis(config, || {
+		let genesis =
+			Header::new(0, Default::default(), Default::default(), Default::default(), Default::default());
+		let mut parent = genesis;
+		for slot in 100..135 {
+			parent = block(&parent, slot);
+		}
+		assert_eq!(Session::current_index(), 3);
+		assert_eq!(shared::CurrentSessionIndex::<Runtime>::get(), 3);
+		assert_eq!(ParaScheduler::claim_queue()[&CoreIndex(0)], [ParaId(PARA); 3]);
+		// Keys can be proven from session 2 on.
+		let key = shared::ActiveValidatorKeys::<Runtime>::get()[0].clone();
+		assert!(validators::prove_key(headway_primitives::PARACHAIN_KEY_TYPE_ID, &key).is_some());
+		assert_eq!(AuthorityDiscovery::authorities().len(), 4);
+	});
+}
+
+#[test]
+fn configuration_change_by_sudo_applies_two_sessions_later() {
+	let mut config = four_validators_and_a_para();
+	config["chainParameters"]["epochDuration"] = 10.into();
+	with_genesis(config, || {
+		let genesis =
+			Header::new(0, Default::default(), Default::default(), Default::default(), Default::default());
+		let mut parent = block(&genesis, 100);
+		let call = RuntimeCall::Configuration(configuration::Call::set_async_backing_params {
+			new: Default::default(),
+		});
+		Sudo::sudo(RuntimeOrigin::signed(Sr25519Keyring::Alice.to_account_id()), Box::new(call))
+			.expect("Alice is root");
+		let mut slot = 101;
+		let mut modes = Vec::new();
+		while Session::current_index() < 3 {
+			parent = block(&parent, slot);
+			slot += 1;
+			modes.push((
+				shared::CurrentSessionIndex::<Runtime>::get(),
+				ActiveConfig::<Runtime>::get().is_synchronous(),
+			));
+		}
+		modes.dedup();
+		assert_eq!(modes, [(0, false), (1, false), (2, true), (3, true)]);
+	});
+}
+
+#[test]
+fn call_indices_are_the_reference_ones() {
+	let call: RuntimeCall = configuration::Call::set_async_backing_params { new: Default::default() }.into();
+	assert_eq!(call.encode()[..2], [51, 45]);
+	let call: RuntimeCall =
+		coretime::Call::assign_core { core: 0, begin: 0, assignment: Vec::new(), end_hint: None }.into();
+	assert_eq!(call.encode()[..2], [74, 4]);
+	let args = paras::ParaGenesisArgs {
+		genesis_head: HeadData(Vec::new()),
+		validation_code: ValidationCode(Vec::new()),
+		para_kind: paras::ParaKind::Parachain,
+	};
+	let call: RuntimeCall =
+		paras_sudo_wrapper::Call::sudo_schedule_para_initialize { id: ParaId(PARA), genesis: args }.into();
+	let encoded = call.encode();
+	assert_eq!(encoded, [&[250, 0][..], &PARA.to_le_bytes(), &[0, 0, 1]].concat());
+	assert!(RuntimeCall::decode(&mut &encoded[..]).is_ok());
+}
