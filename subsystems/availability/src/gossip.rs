@@ -1,0 +1,332 @@
+//! Everybody's bitfields: checked once, relayed along the grid and to a few others (availability, approval,
+//! disputes §3.5, §2.8).
+
+use crate::{Effect, NAME};
+use headway_machine::{
+	check_signed,
+	grid::{RequiredRouting, Topology},
+	wire::{BitfieldMessage, ValidationMessage},
+	Effects, LeafContext, NetworkEffect, NetworkEvent, PeerId, PeerSet, Reason, Reputation, SessionContext,
+	Stage, Timestamp, Trace, Verifier,
+};
+use headway_primitives::{
+	AuthorityDiscoveryId, AvailabilityBitfield, Hash, SessionIndex, Signed, SigningContext,
+	UncheckedSignedAvailabilityBitfield, ValidatorIndex,
+};
+use std::{
+	collections::{BTreeMap, BTreeSet},
+	sync::Arc,
+};
+
+/// Peers that get a message besides those that the grid demands.
+pub(crate) const RANDOM_PEERS_MAX: usize = 4;
+/// Peers among whom random ones are drawn, on average.
+const RANDOM_SAMPLE: u64 = 25;
+/// Sessions whose topology is kept: the current one and the one before.
+const TOPOLOGIES_MAX: usize = 2;
+
+/// Bitfields of all validators at our leaves.
+///
+/// # Bounds
+///
+/// - `leaves`: our own active leaves. Per leaf one bitfield of each validator, and for each connected peer
+///   which of them it sent or got: a peer that floods pays reputation for each message and fills nothing.
+/// - `peers`: the connections that the network admits, at most 5 heads each.
+/// - `topologies`: [`TOPOLOGIES_MAX`].
+pub(crate) struct Gossip {
+	verifier: Arc<dyn Verifier>,
+	seed: [u8; 32],
+	leaves: BTreeMap<Hash, Leaf>,
+	peers: BTreeMap<PeerId, Peer>,
+	topologies: BTreeMap<SessionIndex, Grid>,
+}
+
+struct Leaf {
+	session: Arc<SessionContext>,
+	context: SigningContext,
+	bitfields: BTreeMap<ValidatorIndex, Signed<AvailabilityBitfield>>,
+	/// What each peer sent us.
+	received: BTreeMap<PeerId, BTreeSet<ValidatorIndex>>,
+	/// What we sent each peer.
+	sent: BTreeMap<PeerId, BTreeSet<ValidatorIndex>>,
+}
+
+impl Leaf {
+	fn is_known_to(&self, peer: &PeerId, validator: ValidatorIndex) -> bool {
+		[&self.received, &self.sent]
+			.iter()
+			.any(|known| known.get(peer).is_some_and(|known| known.contains(&validator)))
+	}
+}
+
+#[derive(Default)]
+struct Peer {
+	heads: Vec<Hash>,
+	authority_ids: BTreeSet<AuthorityDiscoveryId>,
+}
+
+/// A topology with our neighbours looked up.
+struct Grid {
+	topology: Arc<Topology>,
+	row: BTreeSet<AuthorityDiscoveryId>,
+	column: BTreeSet<AuthorityDiscoveryId>,
+}
+
+impl Grid {
+	fn new(topology: Arc<Topology>) -> Self {
+		let neighbors = topology.local_neighbors();
+		let keys = |indices: &[u32]| {
+			indices.iter().filter_map(|index| topology.discovery_key(*index).cloned()).collect()
+		};
+		let (row, column) = (keys(&neighbors.x), keys(&neighbors.y));
+		Self { topology, row, column }
+	}
+
+	/// Whether a message of `originator` has to go to the peer.
+	fn demands(&self, originator: ValidatorIndex, peer: &Peer) -> bool {
+		let in_row = !self.row.is_disjoint(&peer.authority_ids);
+		let in_column = !self.column.is_disjoint(&peer.authority_ids);
+		match self.topology.required_routing(originator.0) {
+			RequiredRouting::GridXY => in_row || in_column,
+			RequiredRouting::GridX => in_row,
+			RequiredRouting::GridY => in_column,
+			RequiredRouting::None => false,
+		}
+	}
+
+	fn is_neighbor(&self, peer: &Peer) -> bool {
+		!self.row.is_disjoint(&peer.authority_ids) || !self.column.is_disjoint(&peer.authority_ids)
+	}
+
+	fn n_neighbors(&self) -> usize {
+		self.row.union(&self.column).count()
+	}
+}
+
+impl Gossip {
+	pub(crate) fn new(verifier: Arc<dyn Verifier>, seed: [u8; 32]) -> Self {
+		let (leaves, peers, topologies) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+		Self { verifier, seed, leaves, peers, topologies }
+	}
+
+	pub(crate) fn leaf(&mut self, leaf: &LeafContext) {
+		self.leaves.entry(leaf.hash()).or_insert_with(|| Leaf {
+			session: leaf.block.session.clone(),
+			context: leaf.block.signing_context(),
+			bitfields: BTreeMap::new(),
+			received: BTreeMap::new(),
+			sent: BTreeMap::new(),
+		});
+	}
+
+	pub(crate) fn deactivated(&mut self, hash: &Hash) {
+		self.leaves.remove(hash);
+	}
+
+	/// Spreads a bitfield of our own.
+	pub(crate) fn local_bitfield(
+		&mut self,
+		relay_parent: Hash,
+		bitfield: Signed<AvailabilityBitfield>,
+		effects: &mut Effects<Effect>,
+	) {
+		let Some(leaf) = self.leaves.get_mut(&relay_parent) else { return };
+		let validator = bitfield.validator_index();
+		leaf.bitfields.insert(validator, bitfield);
+		self.relay(&relay_parent, validator, effects);
+	}
+
+	pub(crate) fn network(&mut self, now: Timestamp, event: NetworkEvent, effects: &mut Effects<Effect>) {
+		match event {
+			NetworkEvent::PeerConnected { peer, set: PeerSet::Validation, authority_ids, .. } => {
+				self.forget(&peer);
+				self.peers.insert(peer, Peer { heads: Vec::new(), authority_ids });
+			},
+			NetworkEvent::PeerDisconnected { peer, set: PeerSet::Validation } => self.forget(&peer),
+			NetworkEvent::PeerViewChange { peer, set: PeerSet::Validation, view } => {
+				let Some(known) = self.peers.get_mut(&peer) else { return };
+				let before = std::mem::replace(&mut known.heads, view.heads.clone());
+				let added: Vec<Hash> = view.heads.into_iter().filter(|head| !before.contains(head)).collect();
+				self.send_missing(&peer, &added, effects);
+			},
+			NetworkEvent::UpdatedAuthorityIds { peer, authority_ids } => {
+				if let Some(known) = self.peers.get_mut(&peer) {
+					known.authority_ids = authority_ids;
+					let heads = known.heads.clone();
+					self.send_missing(&peer, &heads, effects);
+				}
+			},
+			NetworkEvent::NewTopology { session, topology } => self.new_topology(session, topology, effects),
+			NetworkEvent::Validation { peer, message: ValidationMessage::Bitfield(message) } => {
+				let BitfieldMessage::Bitfield(relay_parent, bitfield) = message;
+				self.receive(now, peer, relay_parent, bitfield, effects);
+			},
+			// Other peer sets, and statements.
+			_ => {},
+		}
+	}
+
+	fn forget(&mut self, peer: &PeerId) {
+		self.peers.remove(peer);
+		for leaf in self.leaves.values_mut() {
+			leaf.received.remove(peer);
+			leaf.sent.remove(peer);
+		}
+	}
+
+	fn new_topology(
+		&mut self,
+		session: SessionIndex,
+		topology: Arc<Topology>,
+		effects: &mut Effects<Effect>,
+	) {
+		self.topologies.insert(session, Grid::new(topology));
+		while self.topologies.len() > TOPOLOGIES_MAX {
+			self.topologies.pop_first();
+		}
+		// What came before the topology could not go along the grid.
+		let peers: Vec<(PeerId, Vec<Hash>)> =
+			self.peers.iter().map(|(id, peer)| (id.clone(), peer.heads.clone())).collect();
+		peers.iter().for_each(|(peer, heads)| self.send_missing(peer, heads, effects));
+	}
+
+	fn receive(
+		&mut self,
+		now: Timestamp,
+		peer: PeerId,
+		relay_parent: Hash,
+		unchecked: UncheckedSignedAvailabilityBitfield,
+		effects: &mut Effects<Effect>,
+	) {
+		if !self.peers.contains_key(&peer) {
+			return effects.trace(drop(now, Reason::UnknownPeer, relay_parent));
+		}
+		match self.check(&peer, &relay_parent, unchecked) {
+			Ok((bitfield, true)) => {
+				report(peer, Reputation::BenefitMinorFirst("new bitfield"), effects);
+				self.relay(&relay_parent, bitfield.validator_index(), effects);
+				effects.push(Effect::Bitfield { relay_parent, bitfield });
+			},
+			Ok((_, false)) => report(peer, Reputation::BenefitMinor("bitfield that we know"), effects),
+			Err((reason, change)) => {
+				effects.trace(drop(now, reason, relay_parent));
+				if let Some(change) = change {
+					report(peer, change, effects);
+				}
+			},
+		}
+	}
+
+	/// Checks a bitfield and keeps it. Answers whether it is new.
+	fn check(
+		&mut self,
+		peer: &PeerId,
+		relay_parent: &Hash,
+		unchecked: UncheckedSignedAvailabilityBitfield,
+	) -> Result<(Signed<AvailabilityBitfield>, bool), (Reason, Option<Reputation>)> {
+		let leaf = self.leaves.get_mut(relay_parent);
+		let leaf =
+			leaf.ok_or((Reason::OutOfView, Some(Reputation::CostMinor("bitfield at a block out of view"))))?;
+		let validator = unchecked.validator_index;
+		let Some(key) = leaf.session.validator(validator) else {
+			let change = Reputation::CostMajor("bitfield of a validator that does not exist");
+			return Err((Reason::NotValidator, Some(change)));
+		};
+		if !leaf.received.entry(peer.clone()).or_default().insert(validator) {
+			return Err((Reason::DuplicateMessage, Some(Reputation::CostMinorRepeated("repeated bitfield"))));
+		}
+		if let Some(known) = leaf.bitfields.get(&validator) {
+			// One is enough, and what another one is worth is not known without its signature.
+			let is_same = *known.as_unchecked() == unchecked;
+			return if is_same { Ok((known.clone(), false)) } else { Err((Reason::AlreadyKnown, None)) };
+		}
+		let Some(checked) = check_signed(&*self.verifier, &leaf.context, key, unchecked) else {
+			// It said nothing about the validator, so it may still bring the good one.
+			leaf.received.entry(peer.clone()).or_default().remove(&validator);
+			let change = Reputation::CostMajor("bitfield with an invalid signature");
+			return Err((Reason::InvalidSignature, Some(change)));
+		};
+		leaf.bitfields.insert(validator, checked.clone());
+		Ok((checked, true))
+	}
+
+	/// Sends a bitfield to all that should get it from us: those that the grid demands, and a few others.
+	fn relay(&mut self, relay_parent: &Hash, validator: ValidatorIndex, effects: &mut Effects<Effect>) {
+		let Some(leaf) = self.leaves.get(relay_parent) else { return };
+		let grid = self.topologies.get(&leaf.session.index);
+		let interested = |(id, peer): &(&PeerId, &Peer)| {
+			peer.heads.contains(relay_parent) && !leaf.is_known_to(id, validator)
+		};
+		let (demanded, others): (Vec<_>, Vec<_>) = self
+			.peers
+			.iter()
+			.filter(interested)
+			.partition(|(_, peer)| grid.is_some_and(|grid| grid.demands(validator, peer)));
+		let mut drawn: Vec<_> =
+			others.iter().map(|(id, _)| (self.draw(relay_parent, Some(validator), id), *id)).collect();
+		drawn.sort();
+		let n = self.peers.len() as u64;
+		let lucky = drawn.into_iter().filter(|(draw, _)| n < RANDOM_SAMPLE || draw % n < RANDOM_SAMPLE);
+		let lucky = lucky.take(RANDOM_PEERS_MAX).map(|(_, id)| id);
+		let peers: Vec<PeerId> = demanded.into_iter().map(|(id, _)| id).chain(lucky).cloned().collect();
+		self.send(peers, relay_parent, validator, effects);
+	}
+
+	/// Sends a peer what it has not got at blocks that it works on now.
+	fn send_missing(&mut self, peer: &PeerId, heads: &[Hash], effects: &mut Effects<Effect>) {
+		for relay_parent in heads {
+			let (Some(known), Some(leaf)) = (self.peers.get(peer), self.leaves.get(relay_parent)) else {
+				continue;
+			};
+			let grid = self.topologies.get(&leaf.session.index);
+			let is_neighbor = grid.is_some_and(|grid| grid.is_neighbor(known));
+			let n_neighbors = grid.map_or(0, Grid::n_neighbors) as u64;
+			let is_lucky =
+				self.draw(relay_parent, None, peer) % RANDOM_SAMPLE >= n_neighbors.min(RANDOM_SAMPLE);
+			if !is_neighbor && !is_lucky {
+				continue;
+			}
+			let missing: Vec<_> = leaf
+				.bitfields
+				.keys()
+				.copied()
+				.filter(|validator| !leaf.is_known_to(peer, *validator))
+				.collect();
+			for validator in missing {
+				self.send(vec![peer.clone()], relay_parent, validator, effects);
+			}
+		}
+	}
+
+	fn send(
+		&mut self,
+		peers: Vec<PeerId>,
+		relay_parent: &Hash,
+		validator: ValidatorIndex,
+		effects: &mut Effects<Effect>,
+	) {
+		let Some(leaf) = self.leaves.get_mut(relay_parent).filter(|_| !peers.is_empty()) else { return };
+		let Some(bitfield) = leaf.bitfields.get(&validator) else { return };
+		let message = BitfieldMessage::Bitfield(*relay_parent, bitfield.as_unchecked().clone());
+		for peer in &peers {
+			leaf.sent.entry(peer.clone()).or_default().insert(validator);
+		}
+		let message = ValidationMessage::Bitfield(message);
+		effects.push(Effect::Network(NetworkEffect::SendValidation { peers, message }));
+	}
+
+	/// A number that is random to everybody else, and the same for the same question.
+	fn draw(&self, relay_parent: &Hash, validator: Option<ValidatorIndex>, peer: &PeerId) -> u64 {
+		let validator = validator.map_or([0xff; 8], |index| u64::from(index.0).to_le_bytes());
+		let input = [&self.seed[..], relay_parent.as_bytes(), &validator, peer.as_bytes()].concat();
+		u64::from_le_bytes(sp_crypto_hashing::blake2_64(&input))
+	}
+}
+
+fn report(peer: PeerId, change: Reputation, effects: &mut Effects<Effect>) {
+	effects.push(Effect::Network(NetworkEffect::Report { peer, change }));
+}
+
+fn drop(now: Timestamp, reason: Reason, relay_parent: Hash) -> Trace {
+	Trace::new(now, NAME, Stage::Dropped(reason)).relay_parent(relay_parent)
+}

@@ -1,0 +1,103 @@
+//! What becomes of a collation after a validator fetched it: backed, included, or neither in time.
+
+use super::{Effect, NAME};
+use headway_machine::{Effects, LeafContext, Reason, Stage, Timestamp, Trace};
+use headway_primitives::{BlockNumber, CandidateEvent, CandidateHash, Hash, ParaId};
+use std::collections::BTreeMap;
+
+/// Relay blocks within which a fetched collation is expected to be backed.
+const BACKED_WITHIN: BlockNumber = 3;
+/// Relay blocks within which a fetched collation is expected to be included.
+const INCLUDED_WITHIN: BlockNumber = 10;
+/// Collations that are followed at a time.
+const TRACKED_MAX: usize = 256;
+
+/// Follows collations that were fetched.
+///
+/// # Bounds
+///
+/// `tracked`: [`TRACKED_MAX`] of our own collations, each for at most [`INCLUDED_WITHIN`] blocks.
+#[derive(Debug, Default)]
+pub(super) struct Tracker {
+	newest: BlockNumber,
+	tracked: BTreeMap<CandidateHash, Tracked>,
+}
+
+#[derive(Debug)]
+struct Tracked {
+	para: ParaId,
+	scheduling_parent: Hash,
+	since: BlockNumber,
+	is_backed: bool,
+}
+
+impl Tracked {
+	fn trace(&self, now: Timestamp, candidate: CandidateHash, stage: Stage) -> Trace {
+		Trace::new(now, NAME, stage).candidate(candidate).para(self.para).relay_parent(self.scheduling_parent)
+	}
+}
+
+impl Tracker {
+	/// Follows a collation from now on.
+	pub(super) fn track(
+		&mut self,
+		now: Timestamp,
+		candidate: CandidateHash,
+		para: ParaId,
+		scheduling_parent: Hash,
+		effects: &mut Effects<Effect>,
+	) {
+		if self.tracked.len() >= TRACKED_MAX && !self.tracked.contains_key(&candidate) {
+			effects.trace(
+				Trace::new(now, NAME, Stage::Dropped(Reason::CapacityReached))
+					.candidate(candidate)
+					.para(para),
+			);
+			return;
+		}
+		let since = self.newest;
+		self.tracked.entry(candidate).or_insert(Tracked { para, scheduling_parent, since, is_backed: false });
+	}
+
+	/// Looks into a new leaf.
+	pub(super) fn leaf(&mut self, now: Timestamp, leaf: &LeafContext, effects: &mut Effects<Effect>) {
+		self.newest = self.newest.max(leaf.block.number);
+		if self.tracked.is_empty() {
+			return;
+		}
+		for event in &leaf.candidate_events {
+			match event {
+				CandidateEvent::CandidateBacked(receipt, ..) => {
+					let hash = receipt.hash();
+					if let Some(tracked) = self.tracked.get_mut(&hash).filter(|tracked| !tracked.is_backed) {
+						tracked.is_backed = true;
+						effects.trace(tracked.trace(now, hash, Stage::Backed));
+					}
+				},
+				CandidateEvent::CandidateIncluded(receipt, ..) => {
+					let hash = receipt.hash();
+					if let Some(tracked) = self.tracked.remove(&hash) {
+						effects.trace(tracked.trace(now, hash, Stage::Included));
+					}
+				},
+				CandidateEvent::CandidateTimedOut(receipt, ..) => {
+					let hash = receipt.hash();
+					if let Some(tracked) = self.tracked.remove(&hash) {
+						effects.trace(tracked.trace(now, hash, Stage::TimedOut));
+					}
+				},
+			}
+		}
+		let newest = self.newest;
+		self.tracked.retain(|hash, tracked| {
+			let age = newest.saturating_sub(tracked.since);
+			let stage = match tracked.is_backed {
+				false if age > BACKED_WITHIN => Stage::Dropped(Reason::OutOfView),
+				true if age > INCLUDED_WITHIN => Stage::Dropped(Reason::AvailabilityTimeout),
+				_ => return true,
+			};
+			effects.trace(tracked.trace(now, *hash, stage));
+			false
+		});
+	}
+}

@@ -1,0 +1,304 @@
+//! What is checked of an advertisement before anything is fetched (backing pipeline §5.4, the table, in its
+//! order).
+
+use super::{
+	peers::PeerState, Effect, HoldOff, Offer, OfferedCandidate, Timer, ValidatorSide, NAME,
+	SET_ASIDE_PER_BLOCK_MAX,
+};
+use headway_machine::{
+	wire::{AdvertiseCollationV1, AdvertiseCollationV2, AdvertiseCollationV3, CollationVersion},
+	CanSecondQuery, Effects, PeerId, Reason, Reputation, Stage, Timestamp, Token, Trace,
+};
+use headway_primitives::{CandidateDescriptorVersion, CandidateHash, Hash, ParaId};
+
+/// An advertisement of any version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Advertisement {
+	scheduling_parent: Hash,
+	/// None in version 1.
+	candidate: Option<OfferedCandidate>,
+	/// Only in version 3.
+	descriptor: Option<(CandidateDescriptorVersion, Hash)>,
+}
+
+impl From<AdvertiseCollationV1> for Advertisement {
+	fn from(advert: AdvertiseCollationV1) -> Self {
+		Self { scheduling_parent: advert.scheduling_parent, candidate: None, descriptor: None }
+	}
+}
+
+impl From<AdvertiseCollationV2> for Advertisement {
+	fn from(advert: AdvertiseCollationV2) -> Self {
+		let AdvertiseCollationV2 { scheduling_parent, candidate_hash: hash, parent_head_data_hash } = advert;
+		Self {
+			scheduling_parent,
+			candidate: Some(OfferedCandidate { hash, parent_head_data_hash }),
+			descriptor: None,
+		}
+	}
+}
+
+impl From<AdvertiseCollationV3> for Advertisement {
+	fn from(advert: AdvertiseCollationV3) -> Self {
+		let AdvertiseCollationV3 {
+			scheduling_parent,
+			candidate_hash: hash,
+			parent_head_data_hash,
+			candidate_descriptor_version,
+			relay_parent,
+		} = advert;
+		Self {
+			scheduling_parent,
+			candidate: Some(OfferedCandidate { hash, parent_head_data_hash }),
+			descriptor: Some((candidate_descriptor_version, relay_parent)),
+		}
+	}
+}
+
+/// Why an advertisement is refused, and what that costs its sender.
+struct Refusal {
+	reason: Reason,
+	reputation: Option<Reputation>,
+}
+
+fn costs(reason: Reason, why: &'static str) -> Refusal {
+	Refusal { reason, reputation: Some(Reputation::CostMinor(why)) }
+}
+
+impl ValidatorSide {
+	pub(super) fn advertise(
+		&mut self,
+		now: Timestamp,
+		peer: PeerId,
+		advert: Advertisement,
+		effects: &mut Effects<Effect>,
+	) {
+		match self.check_and_record(now, &peer, &advert) {
+			Ok(offer) => {
+				effects.trace(offer.trace(now, Stage::Advertised));
+				self.hold_off_or_consider(now, offer, effects);
+			},
+			Err(Refusal { reason, reputation }) => {
+				let mut trace =
+					Trace::new(now, NAME, Stage::Dropped(reason)).relay_parent(advert.scheduling_parent);
+				trace.candidate = advert.candidate.map(|candidate| candidate.hash);
+				effects.trace(trace);
+				if let Some(change) = reputation {
+					self.report(&peer, change, effects);
+				}
+			},
+		}
+	}
+
+	/// Checks 1 to 6.
+	fn check_and_record(
+		&mut self,
+		now: Timestamp,
+		peer: &PeerId,
+		advert: &Advertisement,
+	) -> Result<Offer, Refusal> {
+		let at = advert.scheduling_parent;
+		let Some(known) = self.peers.get(peer) else {
+			return Err(Refusal { reason: Reason::UnknownPeer, reputation: None });
+		};
+		let is_v1 = known.version == CollationVersion::V1;
+		if (is_v1 || advert.candidate.is_none()) && self.view.leaf(&at).is_none() {
+			let why = "version 1 advertisement at a block that is no leaf";
+			return Err(Refusal {
+				reason: Reason::SchedulingParentNotInScope,
+				reputation: Some(Reputation::Malicious(why)),
+			});
+		}
+		if let Some((version, relay_parent)) = advert.descriptor {
+			self.check_scheduling_parent(now, &at, version, relay_parent)?;
+		}
+		let PeerState::Collating(collating) = &known.state else {
+			return Err(costs(Reason::UndeclaredPeer, "advertisement without a declaration"));
+		};
+		if !self.blocks.contains_key(&at) || !self.is_in_view_of(known, &at) {
+			return Err(costs(Reason::OutOfView, "advertisement out of view"));
+		}
+		let lookahead =
+			self.view.leaves_with(&at).map(|leaf| leaf.scheduling_lookahead as usize).max().unwrap_or(0);
+		let hash = advert.candidate.map(|candidate| candidate.hash);
+		if let Some(before) = collating.advertised.get(&at) {
+			if before.contains(&hash) {
+				return Err(costs(Reason::DuplicateMessage, "repeated advertisement"));
+			}
+			if before.len() > lookahead {
+				return Err(costs(Reason::ExcessiveMessages, "too many advertisements at a block"));
+			}
+		}
+		let para = collating.para;
+		if let Some(PeerState::Collating(collating)) = self.peers.get_mut(peer).map(|peer| &mut peer.state) {
+			collating.advertised.entry(at).or_default().insert(hash);
+			collating.last_active = now;
+		}
+		Ok(Offer {
+			peer: peer.clone(),
+			para,
+			scheduling_parent: at,
+			candidate: advert.candidate,
+			descriptor: advert.descriptor,
+			is_v1,
+		})
+	}
+
+	/// Check 5: which scheduling parent a version 3 descriptor may have, at which time (backing pipeline
+	/// §5.3).
+	fn check_scheduling_parent(
+		&self,
+		now: Timestamp,
+		at: &Hash,
+		version: CandidateDescriptorVersion,
+		relay_parent: Hash,
+	) -> Result<(), Refusal> {
+		if version != CandidateDescriptorVersion::V3 {
+			let why = "relay parent differs from the scheduling parent";
+			return if relay_parent == *at {
+				Ok(())
+			} else {
+				Err(costs(Reason::SchedulingParentNotInScope, why))
+			};
+		}
+		let slot_ms = self.config.slot_duration.as_millis().max(1) as u64;
+		let slot = now.unix_ms / slot_ms;
+		let is_in_time = match self.view.leaf(at) {
+			Some(leaf) => slot == leaf.block.slot + 1,
+			None => self.view.leaves().any(|leaf| leaf.block.parent_hash == *at && leaf.block.slot == slot),
+		};
+		let why = "scheduling parent out of its time";
+		is_in_time.then_some(()).ok_or(costs(Reason::SchedulingParentNotInScope, why))
+	}
+
+	/// Check 7.
+	fn hold_off_or_consider(&mut self, now: Timestamp, offer: Offer, effects: &mut Effects<Effect>) {
+		let invulnerables = &self.config.invulnerables;
+		let is_held = offer.para == self.config.hold_off_para
+			&& !invulnerables.is_empty()
+			&& !invulnerables.contains(&offer.peer);
+		if !is_held {
+			return self.consider(now, offer, effects);
+		}
+		let at = offer.scheduling_parent;
+		match self.blocks.get_mut(&at).map(|block| &mut block.hold_off) {
+			Some(HoldOff::Running(held)) => held.push(offer),
+			Some(not_started @ HoldOff::NotStarted) => {
+				*not_started = HoldOff::Running(vec![offer]);
+				self.timers.insert((now + self.config.hold_off, Timer::HoldOff(at)));
+			},
+			Some(HoldOff::Over) | None => self.consider(now, offer, effects),
+		}
+	}
+
+	pub(super) fn hold_off_expired(&mut self, now: Timestamp, at: &Hash, effects: &mut Effects<Effect>) {
+		let Some(block) = self.blocks.get_mut(at) else { return };
+		if let HoldOff::Running(held) = std::mem::replace(&mut block.hold_off, HoldOff::Over) {
+			held.into_iter().for_each(|offer| self.consider(now, offer, effects));
+		}
+	}
+
+	/// Checks 8 and 9. What fails here is set aside, for it may pass later.
+	pub(super) fn consider(&mut self, now: Timestamp, offer: Offer, effects: &mut Effects<Effect>) {
+		let at = offer.scheduling_parent;
+		if let Some(hash) = offer.candidate_hash() {
+			match self.progress(&at, offer.para, &hash) {
+				Some(Progress::Seconded) => {
+					effects.trace(offer.trace(now, Stage::Dropped(Reason::AlreadyKnown)));
+					return;
+				},
+				Some(Progress::Underway) => return self.set_aside(now, offer, Reason::AlreadyKnown, effects),
+				None => {},
+			}
+		}
+		if !self.has_room(&at, offer.para) {
+			return self.set_aside(now, offer, Reason::NoClaimQueueSlot, effects);
+		}
+		let Some(candidate) = offer.candidate else { return self.enqueue(now, offer, effects) };
+		let token = self.tokens.next();
+		effects.push(Effect::CanSecond(CanSecondQuery {
+			token,
+			para: offer.para,
+			scheduling_parent: at,
+			candidate_hash: candidate.hash,
+			parent_head_data_hash: candidate.parent_head_data_hash,
+		}));
+		self.questions.insert(token, offer);
+	}
+
+	pub(super) fn can_second(
+		&mut self,
+		now: Timestamp,
+		token: Token,
+		allowed: bool,
+		effects: &mut Effects<Effect>,
+	) {
+		let Some(offer) = self.questions.remove(&token) else { return };
+		if !allowed {
+			return self.set_aside(now, offer, Reason::CannotFollowChain, effects);
+		}
+		// Another one may have taken the room while backing was asked.
+		if !self.has_room(&offer.scheduling_parent, offer.para) {
+			return self.set_aside(now, offer, Reason::NoClaimQueueSlot, effects);
+		}
+		self.enqueue(now, offer, effects);
+	}
+
+	fn enqueue(&mut self, now: Timestamp, offer: Offer, effects: &mut Effects<Effect>) {
+		let at = offer.scheduling_parent;
+		let Some(block) = self.blocks.get_mut(&at) else { return };
+		block.waiting.entry(offer.para).or_default().push_back(offer);
+		self.fetch_next(now, &at, effects);
+	}
+
+	/// Whether the claim queue has room for one more collation of a para at a block, under any leaf.
+	fn has_room(&self, at: &Hash, para: ParaId) -> bool {
+		let Some(core) = self.blocks.get(at).and_then(|block| block.core) else { return false };
+		let claims = |block: &Hash| self.claims(block, core, para) + self.waiting(block, core, para);
+		self.paths(at).iter().any(|path| path.has_room(para, at, claims))
+	}
+
+	/// How far a candidate is that somebody else advertised before. A fetch that takes too long does not
+	/// count.
+	fn progress(&self, at: &Hash, para: ParaId, hash: &CandidateHash) -> Option<Progress> {
+		let block = self.blocks.get(at)?;
+		if block.seconded.get(&para).is_some_and(|seconded| seconded.contains(hash)) {
+			return Some(Progress::Seconded);
+		}
+		let is_same = |offer: &Offer| offer.scheduling_parent == *at && offer.candidate_hash() == Some(*hash);
+		let underway = block.waiting.get(&para).is_some_and(|queue| queue.iter().any(is_same))
+			|| self.questions.values().any(is_same)
+			|| self.fetches.values().any(|fetch| !fetch.is_shared && is_same(&fetch.offer))
+			|| self.awaiting_data.values().any(|fetched| is_same(&fetched.offer))
+			|| self.parked.values().flatten().any(|fetched| is_same(&fetched.offer))
+			|| self.validating.contains_key(&(*at, *hash));
+		underway.then_some(Progress::Underway)
+	}
+
+	fn set_aside(&mut self, now: Timestamp, offer: Offer, reason: Reason, effects: &mut Effects<Effect>) {
+		let Some(block) = self.blocks.get_mut(&offer.scheduling_parent) else { return };
+		if block.set_aside.len() >= SET_ASIDE_PER_BLOCK_MAX {
+			if let Some((oldest, _)) = block.set_aside.pop_front() {
+				effects.trace(oldest.trace(now, Stage::Dropped(Reason::CapacityReached)));
+			}
+		}
+		block.set_aside.push_back((offer, reason));
+	}
+
+	/// Looks again at all that was set aside.
+	pub(super) fn reconsider(&mut self, now: Timestamp, effects: &mut Effects<Effect>) {
+		let aside: Vec<Offer> = self
+			.blocks
+			.values_mut()
+			.flat_map(|block| std::mem::take(&mut block.set_aside))
+			.map(|(offer, _)| offer)
+			.collect();
+		aside.into_iter().for_each(|offer| self.consider(now, offer, effects));
+	}
+}
+
+/// How far a candidate is on its way to being seconded.
+enum Progress {
+	Seconded,
+	Underway,
+}

@@ -1,0 +1,135 @@
+//! Which collation is fetched when, and what comes back.
+
+use super::{seconding::Fetched, Effect, Offer, Timer, ValidatorSide, FETCH_SHARE_TIMEOUT};
+use codec::DecodeAll;
+use headway_machine::{
+	wire::{CollationRequestV1, CollationRequestV2, CollationResponse, Request},
+	Effects, NetworkEffect, Reason, Recipient, Reputation, RequestError, Stage, Timestamp, Token,
+};
+use headway_primitives::{Hash, ParaId};
+
+/// A request that is on its way.
+#[derive(Debug)]
+pub(super) struct Fetch {
+	pub(super) offer: Offer,
+	/// It took so long that the next one may start beside it.
+	pub(super) is_shared: bool,
+}
+
+impl ValidatorSide {
+	pub(super) fn fetch_next_everywhere(&mut self, now: Timestamp, effects: &mut Effects<Effect>) {
+		let blocks: Vec<Hash> = self.blocks.keys().copied().collect();
+		blocks.iter().for_each(|at| self.fetch_next(now, at, effects));
+	}
+
+	/// Fetches the next collation of a block, unless one is being fetched or validated.
+	pub(super) fn fetch_next(&mut self, now: Timestamp, at: &Hash, effects: &mut Effects<Effect>) {
+		if self.is_busy(at) {
+			return;
+		}
+		let Some(para) = self.next_para(at) else { return };
+		let queue = self.blocks.get_mut(at).and_then(|block| block.waiting.get_mut(&para));
+		if let Some(offer) = queue.and_then(|queue| queue.pop_front()) {
+			self.fetch(now, offer, effects);
+		}
+	}
+
+	/// One at a time, so that a slow collator of one para does not fill the queue before others had their
+	/// turn.
+	fn is_busy(&self, at: &Hash) -> bool {
+		self.fetches.values().any(|fetch| !fetch.is_shared && fetch.offer.scheduling_parent == *at)
+			|| self.awaiting_data.values().any(|fetched| fetched.offer.scheduling_parent == *at)
+			|| self.validating.keys().any(|(scheduling_parent, _)| scheduling_parent == at)
+	}
+
+	/// The para whose turn it is: the first open entry of the claim queue for which something waits.
+	fn next_para(&self, at: &Hash) -> Option<ParaId> {
+		let block = self.blocks.get(at)?;
+		let core = block.core?;
+		let open = self
+			.paths(at)
+			.into_iter()
+			.map(|path| path.unfulfilled(|block, para| self.claims(block, core, para)));
+		// The path on which most is open decides; the first of them, so that the choice is the same
+		// everywhere.
+		let longest = open.reduce(|best, next| if next.len() > best.len() { next } else { best })?;
+		longest.into_iter().find(|para| block.waiting.get(para).is_some_and(|queue| !queue.is_empty()))
+	}
+
+	fn fetch(&mut self, now: Timestamp, offer: Offer, effects: &mut Effects<Effect>) {
+		let token = self.tokens.next();
+		let Offer { scheduling_parent, para: para_id, .. } = offer;
+		let request = match offer.candidate_hash() {
+			Some(candidate_hash) if !offer.is_v1 => {
+				Request::CollationV2(CollationRequestV2 { scheduling_parent, para_id, candidate_hash })
+			},
+			_ => Request::CollationV1(CollationRequestV1 { scheduling_parent, para_id }),
+		};
+		effects.trace(offer.trace(now, Stage::Fetching));
+		let recipient = Recipient::Peer(offer.peer.clone());
+		effects.push(Effect::Network(NetworkEffect::Request { token, recipient, request }));
+		self.timers.insert((now + FETCH_SHARE_TIMEOUT, Timer::Share(token)));
+		self.fetches.insert(token, Fetch { offer, is_shared: false });
+	}
+
+	pub(super) fn share_expired(&mut self, now: Timestamp, token: Token, effects: &mut Effects<Effect>) {
+		let Some(fetch) = self.fetches.get_mut(&token) else { return };
+		fetch.is_shared = true;
+		let at = fetch.offer.scheduling_parent;
+		self.fetch_next(now, &at, effects);
+		// Another peer may have offered the same candidate.
+		self.reconsider(now, effects);
+	}
+
+	pub(super) fn response(
+		&mut self,
+		now: Timestamp,
+		token: Token,
+		result: Result<Vec<u8>, RequestError>,
+		effects: &mut Effects<Effect>,
+	) {
+		// Unknown: its peer or its block is gone.
+		let Some(Fetch { offer, .. }) = self.fetches.remove(&token) else { return };
+		let (reason, reputation) = match read(result, &offer) {
+			Ok(fetched) => return self.kick_off(now, fetched, effects),
+			Err(fault) => fault,
+		};
+		effects.trace(offer.trace(now, Stage::Dropped(reason)));
+		if let Some(change) = reputation {
+			self.report(&offer.peer, change, effects);
+		}
+		self.room_made(now, effects);
+	}
+
+	/// Something gave its position back.
+	pub(super) fn room_made(&mut self, now: Timestamp, effects: &mut Effects<Effect>) {
+		self.fetch_next_everywhere(now, effects);
+		self.reconsider(now, effects);
+	}
+}
+
+fn read(
+	result: Result<Vec<u8>, RequestError>,
+	offer: &Offer,
+) -> Result<Fetched, (Reason, Option<Reputation>)> {
+	let bytes = result.map_err(|error| match error {
+		RequestError::Timeout => (Reason::FetchTimeout, None),
+		RequestError::NotConnected => (Reason::FetchFailed, None),
+		RequestError::Refused | RequestError::UnsupportedProtocol | RequestError::Network => {
+			(Reason::FetchFailed, Some(Reputation::CostMinor("request for a collation failed")))
+		},
+	})?;
+	let response = CollationResponse::decode_all(&mut &bytes[..])
+		.map_err(|_| (Reason::InvalidResponse, Some(Reputation::CostMinor("collation does not decode"))))?;
+	let (receipt, pov, parent_head_data) = match response {
+		CollationResponse::Collation(receipt, pov) => (receipt, pov, None),
+		CollationResponse::CollationWithParentHeadData { receipt, pov, parent_head_data } => {
+			(receipt, pov, Some(parent_head_data))
+		},
+	};
+	if receipt.descriptor.para_id != offer.para {
+		return Err((Reason::CandidateMismatch, Some(Reputation::Malicious("collation of another para"))));
+	}
+	let candidate_hash = receipt.hash();
+	Ok(Fetched { offer: offer.clone(), receipt, candidate_hash, pov: pov.into(), parent_head_data })
+}

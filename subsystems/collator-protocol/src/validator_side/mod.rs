@@ -1,0 +1,459 @@
+//! Validator side: accepts advertisements of collators and fetches what may be backed (backing pipeline
+//! §5.4).
+//!
+//! The way of a collation: a collator declares itself (`peers`), advertises (`advertisement`), the claim
+//! queue has room (`claims`) and backing could second it, it waits for its turn and is fetched (`fetching`),
+//! its validation data is found and it is compared with what was advertised (`seconding`), and backing says
+//! what became of it.
+//!
+//! # Beyond the reference
+//!
+//! An advertisement that finds no room, that backing could not second now, or that another peer made before
+//! is not lost: it is set aside and looked at again when a leaf comes, when something is seconded, or when
+//! room is made. A failed fetch is followed by the next at once.
+
+mod advertisement;
+mod claims;
+mod fetching;
+mod peers;
+mod seconding;
+#[cfg(test)]
+mod tests;
+
+use claims::Path;
+use fetching::Fetch;
+use headway_machine::{
+	wire::CollationMessage, BlockContext, CanSecondQuery, Effects, LeavesUpdate, NetworkEffect, NetworkEvent,
+	PeerId, PeerSet, Reason, Reputation, RequestError, SecondRequest, Stage, Subsystem, Timestamp, Token,
+	Tokens, Trace, ValidationDataQuery, View,
+};
+use headway_primitives::{
+	CandidateDescriptorVersion, CandidateHash, CandidateReceiptV2, CollatorId, CoreIndex, Hash, ParaId,
+	PersistedValidationData, SignedFullStatement, RELAY_CHAIN_SLOT_DURATION_MILLIS,
+};
+use peers::Peer;
+use seconding::{Fetched, Validating};
+use std::{
+	collections::{BTreeMap, BTreeSet, VecDeque},
+	sync::Arc,
+	time::Duration,
+};
+
+/// How long a fetch keeps the next one at the same scheduling parent waiting.
+pub const FETCH_SHARE_TIMEOUT: Duration = Duration::from_millis(400);
+/// How long a peer may be connected before it declares itself.
+pub const UNDECLARED_PEER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a collator may be silent.
+pub const INACTIVE_COLLATOR_TIMEOUT: Duration = Duration::from_secs(24);
+/// Most advertisements that are set aside per scheduling parent.
+pub const SET_ASIDE_PER_BLOCK_MAX: usize = 64;
+
+const NAME: &str = "collator-protocol";
+
+/// What an operator or a chain decides about the validator side.
+#[derive(Clone, Debug)]
+pub struct Config {
+	/// Duration of a relay chain slot.
+	pub slot_duration: Duration,
+	/// Collators that are always admitted, and first at [`Self::hold_off_para`].
+	pub invulnerables: BTreeSet<PeerId>,
+	/// Peers that the collation set admits.
+	pub collation_slots: usize,
+	/// How many of these are kept free.
+	pub collation_slots_reserved: usize,
+	/// Para whose collators wait, unless they are invulnerable.
+	pub hold_off_para: ParaId,
+	/// How long they wait, once per scheduling parent.
+	pub hold_off: Duration,
+}
+
+impl Default for Config {
+	fn default() -> Self {
+		Self {
+			slot_duration: Duration::from_millis(RELAY_CHAIN_SLOT_DURATION_MILLIS),
+			invulnerables: BTreeSet::new(),
+			collation_slots: 310,
+			collation_slots_reserved: 10,
+			hold_off_para: ParaId(1000),
+			hold_off: Duration::from_millis(300),
+		}
+	}
+}
+
+/// What can happen to the validator side.
+#[derive(Clone, Debug)]
+pub enum Event {
+	/// The active leaves changed.
+	Leaves(LeavesUpdate),
+	/// Something on the collation set.
+	Network(NetworkEvent),
+	/// Answer to a request of ours.
+	Response {
+		/// The request's token.
+		token: Token,
+		/// The encoded response.
+		result: Result<Vec<u8>, RequestError>,
+	},
+	/// Answer to [`Effect::CanSecond`].
+	CanSecond {
+		/// The question's token.
+		token: Token,
+		/// Whether backing could second the candidate.
+		allowed: bool,
+	},
+	/// Answer to [`Effect::ValidationData`].
+	ValidationData {
+		/// The question's token.
+		token: Token,
+		/// The validation data; none if the parent head is not known.
+		data: Option<PersistedValidationData>,
+	},
+	/// Backing seconded a collation.
+	Seconded {
+		/// Its scheduling parent.
+		scheduling_parent: Hash,
+		/// The statement.
+		statement: SignedFullStatement,
+	},
+	/// Backing found a collation invalid.
+	Invalid {
+		/// Its scheduling parent.
+		scheduling_parent: Hash,
+		/// The collation's receipt.
+		receipt: CandidateReceiptV2,
+		/// What is wrong with it.
+		reason: Reason,
+	},
+	/// Backing does not second a collation, through no fault of its collator.
+	Dropped {
+		/// Its scheduling parent.
+		scheduling_parent: Hash,
+		/// The candidate.
+		candidate_hash: CandidateHash,
+		/// Why.
+		reason: Reason,
+	},
+}
+
+/// What the validator side asks for.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+	/// To the network.
+	Network(NetworkEffect),
+	/// To backing: could this candidate be seconded?
+	CanSecond(CanSecondQuery),
+	/// To prospective parachains: what is this candidate validated with?
+	ValidationData(ValidationDataQuery),
+	/// To backing: validate and second.
+	Second(SecondRequest),
+}
+
+/// An advertisement that passed all checks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Offer {
+	peer: PeerId,
+	para: ParaId,
+	scheduling_parent: Hash,
+	/// None from peers of version 1.
+	candidate: Option<OfferedCandidate>,
+	/// Descriptor version and relay parent, from peers of version 3.
+	descriptor: Option<(CandidateDescriptorVersion, Hash)>,
+	is_v1: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct OfferedCandidate {
+	hash: CandidateHash,
+	parent_head_data_hash: Hash,
+}
+
+impl Offer {
+	fn candidate_hash(&self) -> Option<CandidateHash> {
+		self.candidate.map(|candidate| candidate.hash)
+	}
+
+	fn trace(&self, now: Timestamp, stage: Stage) -> Trace {
+		let mut trace = Trace::new(now, NAME, stage).para(self.para).relay_parent(self.scheduling_parent);
+		trace.candidate = self.candidate_hash();
+		trace
+	}
+}
+
+/// Collators of [`Config::hold_off_para`] at a scheduling parent.
+#[derive(Debug, Default)]
+enum HoldOff {
+	#[default]
+	NotStarted,
+	Running(Vec<Offer>),
+	Over,
+}
+
+/// A relay block in view.
+#[derive(Debug)]
+struct SchedulingParent {
+	block: Arc<BlockContext>,
+	/// The core that our group is responsible for.
+	core: Option<CoreIndex>,
+	/// Accepted advertisements, by para in order of arrival.
+	waiting: BTreeMap<ParaId, VecDeque<Offer>>,
+	seconded: BTreeMap<ParaId, BTreeSet<CandidateHash>>,
+	set_aside: VecDeque<(Offer, Reason)>,
+	hold_off: HoldOff,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Timer {
+	/// A fetch does not keep others waiting any more.
+	Share(Token),
+	/// Look whether a peer has to go.
+	Activity(PeerId),
+	/// Held advertisements go on.
+	HoldOff(Hash),
+}
+
+/// The validator side of the collator protocol.
+///
+/// # Bounds
+///
+/// - `blocks`: the view. Per block: `waiting`, `seconded` and what is in flight together hold no more than
+///   the claim queue has positions; `set_aside` holds [`SET_ASIDE_PER_BLOCK_MAX`]; what is held off, one
+///   entry per recorded advertisement.
+/// - `peers`, `collators`: [`Config::collation_slots`]; beyond, peers are disconnected. Per peer and block in
+///   view `lookahead + 1` advertisements are recorded, more cost reputation.
+/// - `fetches`, `awaiting_data`, `parked`, `validating`: collations that hold a position of the claim queue,
+///   each up to the largest response (16 MiB). To hold one, a collator has to deliver a collation that
+///   backing could second.
+/// - `questions`: advertisements whose answer from backing is outstanding; bounded as recorded
+///   advertisements.
+/// - `timers`: one per peer, fetch and block.
+#[derive(Debug, Default)]
+pub struct ValidatorSide {
+	config: Config,
+	view: View,
+	tokens: Tokens,
+	blocks: BTreeMap<Hash, SchedulingParent>,
+	/// Paras that our cores at any block in view are queued for.
+	assigned: BTreeSet<ParaId>,
+	peers: BTreeMap<PeerId, Peer>,
+	collators: BTreeMap<CollatorId, PeerId>,
+	questions: BTreeMap<Token, Offer>,
+	fetches: BTreeMap<Token, Fetch>,
+	awaiting_data: BTreeMap<Token, Fetched>,
+	/// By para and hash of the parent head that is not known yet.
+	parked: BTreeMap<(ParaId, Hash), Vec<Fetched>>,
+	validating: BTreeMap<(Hash, CandidateHash), Validating>,
+	timers: BTreeSet<(Timestamp, Timer)>,
+}
+
+impl ValidatorSide {
+	/// Without leaves and peers.
+	pub fn new(config: Config) -> Self {
+		Self { config, ..Default::default() }
+	}
+
+	fn leaves(&mut self, now: Timestamp, update: LeavesUpdate, effects: &mut Effects<Effect>) {
+		for hash in self.view.update(&update) {
+			self.forget_block(now, &hash, effects);
+		}
+		for (hash, block) in self.view.blocks() {
+			self.blocks.entry(hash).or_insert_with(|| SchedulingParent {
+				core: block.local_assignment().map(|(_, core)| core),
+				block,
+				waiting: BTreeMap::new(),
+				seconded: BTreeMap::new(),
+				set_aside: VecDeque::new(),
+				hold_off: HoldOff::default(),
+			});
+		}
+		let queues = self.blocks.values().filter_map(|at| at.block.claim_queue.get(&at.core?));
+		self.assigned = queues.flatten().copied().collect();
+		self.disconnect_unassigned(now, effects);
+		if update.activated.is_some() {
+			self.retry_parked(now, effects);
+			self.reconsider(now, effects);
+		}
+		self.fetch_next_everywhere(now, effects);
+	}
+
+	/// Drops everything that a block scheduled, once it left the view.
+	fn forget_block(&mut self, now: Timestamp, hash: &Hash, effects: &mut Effects<Effect>) {
+		let Some(gone) = self.blocks.remove(hash) else { return };
+		for (offer, reason) in gone.set_aside {
+			effects.trace(offer.trace(now, Stage::Dropped(reason)));
+		}
+		let held = match gone.hold_off {
+			HoldOff::Running(held) => held,
+			_ => Vec::new(),
+		};
+		let waiting = gone.waiting.into_values().flatten().chain(held);
+		waiting.for_each(|offer| effects.trace(offer.trace(now, Stage::Dropped(Reason::OutOfView))));
+		let is_here = |offer: &Offer| offer.scheduling_parent == *hash;
+		self.fetches.retain(|_, fetch| {
+			let keep = !is_here(&fetch.offer);
+			if !keep {
+				effects.trace(fetch.offer.trace(now, Stage::Dropped(Reason::OutOfView)));
+			}
+			keep
+		});
+		self.questions.retain(|_, offer| !is_here(offer));
+		self.awaiting_data.retain(|_, fetched| !is_here(&fetched.offer));
+		self.parked.retain(|_, parked| {
+			parked.retain(|fetched| {
+				let keep = !is_here(&fetched.offer);
+				if !keep {
+					effects.trace(fetched.trace(now, Stage::Dropped(Reason::UnknownParentHead)));
+				}
+				keep
+			});
+			!parked.is_empty()
+		});
+		self.validating.retain(|(scheduling_parent, _), _| scheduling_parent != hash);
+		for peer in self.peers.values_mut() {
+			peer.forget_block(hash);
+		}
+	}
+
+	/// The paths over a block, for the core that we hold at the block.
+	fn paths(&self, at: &Hash) -> Vec<Path> {
+		let Some(core) = self.blocks.get(at).and_then(|at| at.core) else { return Vec::new() };
+		self.view
+			.leaves_with(at)
+			.map(|leaf| Path {
+				lookahead: leaf.scheduling_lookahead as usize,
+				queue: leaf.block.claim_queue.get(&core).into_iter().flatten().copied().collect(),
+				blocks: leaf.allowed_blocks().rev().map(|block| block.hash).collect(),
+			})
+			.collect()
+	}
+
+	/// Collations of a para that are seconded at a block or on their way to it. Claims of blocks at which we
+	/// hold another core are on that core's queue, so they do not count.
+	fn claims(&self, at: &Hash, core: CoreIndex, para: ParaId) -> usize {
+		let Some(block) = self.blocks.get(at).filter(|block| block.core == Some(core)) else { return 0 };
+		let is_here = |offer: &&Offer| offer.scheduling_parent == *at && offer.para == para;
+		let in_flight = self
+			.fetches
+			.values()
+			.map(|fetch| &fetch.offer)
+			.chain(self.awaiting_data.values().map(|fetched| &fetched.offer))
+			.chain(self.parked.values().flatten().map(|fetched| &fetched.offer))
+			.chain(self.validating.values().map(|validating| &validating.offer));
+		block.seconded.get(&para).map_or(0, BTreeSet::len) + in_flight.filter(is_here).count()
+	}
+
+	fn waiting(&self, at: &Hash, core: CoreIndex, para: ParaId) -> usize {
+		let block = self.blocks.get(at).filter(|block| block.core == Some(core));
+		block.and_then(|block| block.waiting.get(&para)).map_or(0, VecDeque::len)
+	}
+
+	fn report(&self, peer: &PeerId, change: Reputation, effects: &mut Effects<Effect>) {
+		effects.push(Effect::Network(NetworkEffect::Report { peer: peer.clone(), change }));
+	}
+
+	fn network(&mut self, now: Timestamp, event: NetworkEvent, effects: &mut Effects<Effect>) {
+		match event {
+			NetworkEvent::PeerConnected { peer, set: PeerSet::Collation, version, .. } => {
+				self.peer_connected(now, peer, version, effects)
+			},
+			NetworkEvent::PeerDisconnected { peer, set: PeerSet::Collation } => {
+				self.forget_peer(now, &peer, effects)
+			},
+			NetworkEvent::PeerViewChange { peer, set: PeerSet::Collation, view } => {
+				if let Some(known) = self.peers.get_mut(&peer) {
+					known.heads = view.heads;
+				}
+			},
+			NetworkEvent::Collation { peer, message } => self.message(now, peer, message, effects),
+			NetworkEvent::PeerConnected { .. }
+			| NetworkEvent::PeerDisconnected { .. }
+			| NetworkEvent::PeerViewChange { .. }
+			| NetworkEvent::UpdatedAuthorityIds { .. }
+			| NetworkEvent::NewTopology { .. }
+			| NetworkEvent::Validation { .. } => {},
+		}
+	}
+
+	fn message(
+		&mut self,
+		now: Timestamp,
+		peer: PeerId,
+		message: CollationMessage,
+		effects: &mut Effects<Effect>,
+	) {
+		use headway_machine::wire::{
+			CollatorMessageV1 as M1, CollatorMessageV2 as M2, CollatorMessageV3 as M3,
+		};
+		match message {
+			CollationMessage::V1(M1::Declare(collator, para, signature))
+			| CollationMessage::V2(M2::Declare(collator, para, signature))
+			| CollationMessage::V3(M3::Declare(collator, para, signature)) => {
+				self.declare(now, peer, crate::Declaration { collator, signature }, para, effects)
+			},
+			CollationMessage::V1(M1::AdvertiseCollation(advert)) => {
+				self.advertise(now, peer, advert.into(), effects)
+			},
+			CollationMessage::V2(M2::AdvertiseCollation(advert)) => {
+				self.advertise(now, peer, advert.into(), effects)
+			},
+			CollationMessage::V3(M3::AdvertiseCollation(advert)) => {
+				self.advertise(now, peer, advert.into(), effects)
+			},
+			CollationMessage::V1(M1::CollationSeconded(..))
+			| CollationMessage::V2(M2::CollationSeconded(..))
+			| CollationMessage::V3(M3::CollationSeconded(..))
+			| CollationMessage::V4(_) => {
+				effects.trace(Trace::new(now, NAME, Stage::Dropped(Reason::UnexpectedMessage)));
+				self.report(&peer, Reputation::CostMinor("message that only validators send"), effects);
+			},
+		}
+	}
+
+	fn timer(&mut self, now: Timestamp, timer: Timer, effects: &mut Effects<Effect>) {
+		match timer {
+			Timer::Share(token) => self.share_expired(now, token, effects),
+			Timer::Activity(peer) => self.check_activity(now, peer, effects),
+			Timer::HoldOff(block) => self.hold_off_expired(now, &block, effects),
+		}
+	}
+
+	fn run_timers(&mut self, now: Timestamp, effects: &mut Effects<Effect>) {
+		while self.timers.first().is_some_and(|(due, _)| *due <= now) {
+			if let Some((_, timer)) = self.timers.pop_first() {
+				self.timer(now, timer, effects);
+			}
+		}
+	}
+}
+
+impl Subsystem for ValidatorSide {
+	type Event = Event;
+	type Effect = Effect;
+
+	fn handle(&mut self, now: Timestamp, event: Event, effects: &mut Effects<Effect>) {
+		self.run_timers(now, effects);
+		match event {
+			Event::Leaves(update) => self.leaves(now, update, effects),
+			Event::Network(event) => self.network(now, event, effects),
+			Event::Response { token, result } => self.response(now, token, result, effects),
+			Event::CanSecond { token, allowed } => self.can_second(now, token, allowed, effects),
+			Event::ValidationData { token, data } => self.validation_data(now, token, data, effects),
+			Event::Seconded { scheduling_parent, statement } => {
+				self.seconded(now, scheduling_parent, statement, effects)
+			},
+			Event::Invalid { scheduling_parent, receipt, reason: _ } => {
+				self.invalid(now, scheduling_parent, receipt, effects)
+			},
+			Event::Dropped { scheduling_parent, candidate_hash, reason: _ } => {
+				self.dropped(now, scheduling_parent, candidate_hash, effects)
+			},
+		}
+	}
+
+	fn tick(&mut self, now: Timestamp, effects: &mut Effects<Effect>) {
+		self.run_timers(now, effects);
+	}
+
+	fn next_deadline(&self) -> Option<Timestamp> {
+		self.timers.first().map(|(due, _)| *due)
+	}
+}

@@ -1,0 +1,114 @@
+//! Builders of contexts, keys and candidates for tests.
+
+use crate::{BlockContext, LeafContext, PeerId, SessionContext, Signer, Sr25519Verifier, Verifier};
+use headway_primitives::{
+	transpose_claim_queue, AsyncBackingParams, ClaimQueue, ExecutorParams, GroupRotationInfo, Hash,
+	NodeFeatures, SessionInfo, ValidatorId, ValidatorIndex, ValidatorPair, ValidatorSignature,
+};
+use sp_core::{ByteArray, Pair};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Keys of `n` validators, `//Validator0` and so on.
+pub fn validator_keys(n: u32) -> Vec<ValidatorPair> {
+	let key =
+		|i| ValidatorPair::from_string(&format!("//Validator{i}"), None).expect("valid derivation path");
+	(0..n).map(key).collect()
+}
+
+/// Holds key pairs.
+pub struct TestSigner(pub Vec<ValidatorPair>);
+
+impl Signer for TestSigner {
+	fn sign(&self, key: &ValidatorId, message: &[u8]) -> Option<ValidatorSignature> {
+		self.0.iter().find(|pair| pair.public() == *key).map(|pair| pair.sign(message))
+	}
+}
+
+/// The protocol's verifier.
+pub fn verifier() -> Arc<dyn Verifier> {
+	Arc::new(Sr25519Verifier)
+}
+
+/// A peer id made of a number.
+pub fn peer(n: u8) -> PeerId {
+	PeerId::from_bytes(&[n; 32])
+}
+
+/// A hash made of a number.
+pub fn hash(n: u64) -> Hash {
+	Hash::from_low_u64_be(n)
+}
+
+/// A session of `groups`, whose local validator is `local`.
+pub fn session(
+	index: u32,
+	keys: &[ValidatorPair],
+	groups: Vec<Vec<u32>>,
+	local: Option<u32>,
+) -> Arc<SessionContext> {
+	let discovery = |i: usize| {
+		let mut raw = [0; 32];
+		raw[..8].copy_from_slice(&(i as u64 + 1).to_le_bytes());
+		headway_primitives::AuthorityDiscoveryId::from_slice(&raw).expect("32 bytes")
+	};
+	let n_cores = groups.len() as u32;
+	let info = SessionInfo {
+		active_validator_indices: (0..keys.len() as u32).map(ValidatorIndex).collect(),
+		random_seed: [0; 32],
+		dispute_period: 6,
+		validators: keys.iter().map(|pair| pair.public()).collect(),
+		discovery_keys: (0..keys.len()).map(discovery).collect(),
+		assignment_keys: Vec::new(),
+		validator_groups: groups.into_iter().map(|g| g.into_iter().map(ValidatorIndex).collect()).collect(),
+		n_cores,
+		zeroth_delay_tranche_width: 0,
+		relay_vrf_modulo_samples: 2,
+		n_delay_tranches: 25,
+		no_show_slots: 2,
+		needed_approvals: 2,
+	};
+	Arc::new(SessionContext {
+		index,
+		info,
+		executor_params: Arc::new(ExecutorParams::default()),
+		local_validator: local.map(ValidatorIndex),
+		local_discovery_index: local,
+		topology_randomness: [0; 32],
+	})
+}
+
+/// A relay block `number` with hash `hash(number)`, parent `hash(number - 1)`, groups that never rotate.
+pub fn block(number: u32, session: &Arc<SessionContext>, claim_queue: ClaimQueue) -> BlockContext {
+	BlockContext {
+		hash: hash(number.into()),
+		number,
+		parent_hash: hash(u64::from(number).saturating_sub(1)),
+		state_root: hash(1_000_000 + u64::from(number)),
+		slot: number.into(),
+		session: session.clone(),
+		transposed_claim_queue: transpose_claim_queue(&claim_queue),
+		claim_queue,
+		group_rotation: GroupRotationInfo {
+			session_start_block: 0,
+			group_rotation_frequency: 0,
+			now: number + 1,
+		},
+		disabled_validators: Vec::new(),
+		minimum_backing_votes: 2,
+		node_features: NodeFeatures::new(),
+	}
+}
+
+/// A leaf without paras, under asynchronous backing with the given ancestry (newest first).
+pub fn leaf(block: BlockContext, allowed_ancestry: Vec<Arc<BlockContext>>) -> LeafContext {
+	LeafContext {
+		recent_ancestors: allowed_ancestry.iter().map(|block| block.hash).take(3).collect(),
+		scheduling_lookahead: 3,
+		async_backing_params: AsyncBackingParams { max_candidate_depth: 3, allowed_ancestry_len: 2 },
+		availability_cores: Vec::new(),
+		paras: BTreeMap::new(),
+		candidate_events: Vec::new(),
+		block: Arc::new(block),
+		allowed_ancestry,
+	}
+}

@@ -1,0 +1,157 @@
+//! What happened to candidates: the one source of lifecycle metrics, log lines and explanations.
+
+use crate::Timestamp;
+use headway_primitives::{CandidateHash, Hash, ParaId};
+use strum::{EnumIter, IntoStaticStr};
+
+/// Something that happened to a candidate, or to a message about one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trace {
+	/// When.
+	pub at: Timestamp,
+	/// The machine that noticed it.
+	pub subsystem: &'static str,
+	/// The candidate, as far as it is known.
+	pub candidate: Option<CandidateHash>,
+	/// Its para, as far as it is known.
+	pub para: Option<ParaId>,
+	/// Its scheduling parent (the relay parent, before descriptors of version 3), as far as it is known.
+	pub relay_parent: Option<Hash>,
+	/// What happened.
+	pub stage: Stage,
+}
+
+impl Trace {
+	/// Something that happened to a candidate.
+	pub fn new(at: Timestamp, subsystem: &'static str, stage: Stage) -> Self {
+		Self { at, subsystem, candidate: None, para: None, relay_parent: None, stage }
+	}
+
+	/// About this candidate.
+	pub fn candidate(mut self, candidate: CandidateHash) -> Self {
+		self.candidate = Some(candidate);
+		self
+	}
+
+	/// About this para.
+	pub fn para(mut self, para: ParaId) -> Self {
+		self.para = Some(para);
+		self
+	}
+
+	/// At this relay block.
+	pub fn relay_parent(mut self, relay_parent: Hash) -> Self {
+		self.relay_parent = Some(relay_parent);
+		self
+	}
+}
+
+/// A station on the way of a candidate.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Stage {
+	/// A collator built it.
+	Built,
+	/// A collator advertised it.
+	Advertised,
+	/// A validator asks a collator for it.
+	Fetching,
+	/// A validator has it.
+	Fetched,
+	/// It was executed, and it is valid.
+	Validated,
+	/// A validator seconded it.
+	Seconded,
+	/// A validator voted for it.
+	Statement,
+	/// It is known among the prospective candidates.
+	Introduced,
+	/// It has the votes that it needs.
+	Backable,
+	/// It was handed to the block author.
+	Provisioned,
+	/// It is backed on chain.
+	Backed,
+	/// This node stored its chunk.
+	ChunkStored,
+	/// It is included.
+	Included,
+	/// It did not become available in time.
+	TimedOut,
+	/// It is dropped, or a message about it is.
+	Dropped(Reason),
+}
+
+/// Why a candidate, or a message about one, is dropped.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, IntoStaticStr, EnumIter)]
+#[strum(serialize_all = "snake_case")]
+#[allow(missing_docs)] // The names are the documentation: each reads as the end of "dropped because of …".
+pub enum Reason {
+	// -- the peer
+	UnknownPeer,
+	UndeclaredPeer,
+	MalformedMessage,
+	DisabledValidator,
+	InvalidSignature,
+	UnexpectedMessage,
+	ExcessiveMessages,
+	DuplicateMessage,
+	// -- the relay chain
+	UnknownSchedulingParent,
+	SchedulingParentNotInScope,
+	RelayParentNotInScope,
+	RelayParentMovedBackwards,
+	UnknownSession,
+	SessionMismatch,
+	NotAssigned,
+	ParaNotScheduled,
+	NoClaimQueueSlot,
+	NotValidator,
+	SynchronousBacking,
+	TopologyUnknown,
+	// -- the candidate against its chain
+	AlreadyKnown,
+	ForkChoice,
+	Cycle,
+	MultiplePaths,
+	ConflictsWithPending,
+	UnknownParentHead,
+	ConstraintsNotMet,
+	CannotFollowChain,
+	// -- the candidate itself
+	DescriptorVersion,
+	UmpSignals,
+	CandidateMismatch,
+	TooFewVotes,
+	ValidationDataMismatch,
+	ErasureRootMismatch,
+	PovTooLarge,
+	PovHashMismatch,
+	CodeHashMismatch,
+	CodeMissing,
+	InvalidExecution,
+	InvalidOutputs,
+	ParaHeadMismatch,
+	CommitmentsMismatch,
+	ExecutionTimeout,
+	ExecutionFailed,
+	// -- getting it
+	FetchFailed,
+	FetchTimeout,
+	PovUnavailable,
+	ChunkUnavailable,
+	InvalidChunk,
+	InvalidResponse,
+	StorageFailed,
+	// -- time passes
+	OutOfView,
+	AvailabilityTimeout,
+	CapacityReached,
+}
+
+impl Reason {
+	/// The reason as a metric label.
+	pub fn label(self) -> &'static str {
+		self.into()
+	}
+}

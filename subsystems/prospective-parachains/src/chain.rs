@@ -1,0 +1,441 @@
+//! The fragment chain of one para at one scheduling parent (backing pipeline §2.2, §2.5).
+//!
+//! A fragment chain is a path of backed candidates from the included head: first those that are pending on
+//! chain, then the ones that could be backed next. Where several candidates could follow, the one with the
+//! lowest hash does. Candidates that have no place in the path yet (only seconded, parent not known, beyond
+//! the path's length), but may get one, stand beside it, unconnected.
+//!
+//! Two invariants make changes cheap. **The path is a function of the backed candidates**: at every position
+//! stands the pending candidate, else the lowest admissible one. **Every unconnected candidate has
+//! potential**: it passes [`FragmentChain::check_potential`] against the path as it is. So a change at a
+//! position leaves all before it as it is, and only candidates that build on, or produce, a head that came or
+//! went have to be checked again. `tests/prospective/model.rs` rebuilds everything after each event and must
+//! arrive at the same.
+
+use crate::{
+	candidate::{Backing, Candidate},
+	storage::Storage,
+	Refusal,
+};
+use headway_machine::CandidateRef;
+use headway_primitives::{
+	constraints::{ConstraintError, Constraints, RelayParentInfo},
+	BlockNumber, CandidateHash, Hash, HeadData,
+};
+use std::{
+	collections::{BTreeMap, BTreeSet, VecDeque},
+	sync::Arc,
+};
+
+/// Most unconnected candidates of one para at one scheduling parent.
+///
+/// Honest bounds lie far below: statement distribution lets each member of a para's groups second at most as
+/// many candidates per scheduling parent as the claim queue is long.
+pub const MAX_UNCONNECTED: usize = 1024;
+
+/// What a fragment chain is built on: the state of a para at a scheduling parent. It never changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+	/// What a candidate on top of the included head has to respect.
+	pub(crate) base: Constraints,
+	/// Hash of the included head.
+	pub(crate) required_head_hash: Hash,
+	/// Scheduling parents that candidates may have.
+	pub(crate) allowed: Arc<BTreeSet<Hash>>,
+	/// Most candidates in the path, pending ones included.
+	pub(crate) max_len: usize,
+	/// Under synchronous backing, what goes beyond the other rules.
+	pub(crate) synchronous: Option<Synchronous>,
+}
+
+/// Synchronous backing: a candidate builds on the included head, at the leaf, when nothing is pending.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Synchronous {
+	/// The leaf: the only relay parent.
+	pub(crate) leaf: Hash,
+	/// Whether candidates of the para are pending at the leaf.
+	pub(crate) occupied: bool,
+}
+
+/// A candidate that is pending on chain.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+	pub(crate) candidate: Arc<Candidate>,
+	pub(crate) relay_parent: RelayParentInfo,
+}
+
+/// A candidate that lost its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Dropped {
+	pub(crate) candidate: Arc<Candidate>,
+	pub(crate) refusal: Refusal,
+}
+
+/// What became of candidates of an ancestor that are not among those of a new chain.
+#[derive(Debug, Default)]
+pub(crate) struct Inherited {
+	/// They have no place here.
+	pub(crate) dropped: Vec<Dropped>,
+	/// They have passed on to the relay chain: they are pending, included or timed out.
+	pub(crate) done: Vec<CandidateHash>,
+}
+
+/// A candidate in the path.
+#[derive(Debug)]
+struct Node {
+	candidate: Arc<Candidate>,
+	relay_parent_number: BlockNumber,
+	pending: bool,
+	/// What the next candidate has to respect.
+	after: Constraints,
+}
+
+/// The path of backed candidates, and the candidates beside it.
+///
+/// # Bounds
+///
+/// | container | bound |
+/// |---|---|
+/// | path | cores of the para in the claim queue, plus candidates pending on chain |
+/// | unconnected | [`MAX_UNCONNECTED`]; to fill it, validators of the para's groups have to sign as many candidates |
+#[derive(Debug)]
+pub(crate) struct FragmentChain {
+	scope: Scope,
+	nodes: Vec<Node>,
+	/// How many nodes are pending; they come first.
+	n_pending: usize,
+	/// Position of each head of the path: 0 is the included head, `i + 1` what node `i` produces.
+	heads: BTreeMap<Hash, usize>,
+	positions: BTreeMap<CandidateHash, usize>,
+	unconnected: Storage,
+}
+
+impl FragmentChain {
+	/// A chain with the candidates that are pending on chain, as far as they follow each other.
+	pub(crate) fn new(scope: Scope, pending: Vec<Pending>) -> Self {
+		let mut chain = Self {
+			heads: BTreeMap::from([(scope.required_head_hash, 0)]),
+			scope,
+			nodes: Vec::new(),
+			n_pending: 0,
+			positions: BTreeMap::new(),
+			unconnected: Storage::default(),
+		};
+		for Pending { candidate, relay_parent } in pending {
+			if chain.positions.contains_key(&candidate.hash) {
+				continue;
+			}
+			let Some(after) = chain.admit_pending(&candidate, &relay_parent) else { break };
+			chain.push(Node { candidate, relay_parent_number: relay_parent.number, pending: true, after });
+			chain.n_pending += 1;
+		}
+		chain
+	}
+
+	/// Takes over what the chain at an ancestor knew.
+	pub(crate) fn populate_from(&mut self, ancestor: &FragmentChain) -> Inherited {
+		// Those that were pending at the ancestor are pending here too, or included, or timed out. Those up
+		// to the head that is included here are included.
+		let n_included = ancestor.heads.get(&self.scope.required_head_hash).copied().unwrap_or(0);
+		let (done, rest) = ancestor.nodes.split_at(n_included.max(ancestor.n_pending));
+		let backed = rest.iter().map(|node| (&node.candidate, Backing::Backed));
+		for (candidate, backing) in ancestor.unconnected.iter().chain(backed) {
+			if !self.positions.contains_key(&candidate.hash) {
+				self.unconnected.insert(candidate.clone(), backing);
+			}
+		}
+		let mut dropped = Vec::new();
+		self.populate();
+		let starts = (0..self.nodes.len().max(1)).map(|position| self.head_at(position)).collect();
+		self.trim(starts, &mut dropped);
+		let all = self.unconnected.iter().map(|(candidate, _)| candidate.hash).collect();
+		self.recheck(all, &mut dropped);
+		Inherited { dropped, done: done.iter().map(|node| node.candidate.hash).collect() }
+	}
+
+	/// Whether the candidate is in the path or beside it.
+	pub(crate) fn contains(&self, hash: &CandidateHash) -> bool {
+		self.positions.contains_key(hash) || self.unconnected.contains(hash)
+	}
+
+	/// Number of candidates in the path and beside it.
+	pub(crate) fn len(&self) -> (usize, usize) {
+		(self.nodes.len(), self.unconnected.len())
+	}
+
+	/// All candidates, each with whether it is pending on chain.
+	pub(crate) fn candidates(&self) -> impl Iterator<Item = (&Arc<Candidate>, bool)> {
+		let path = self.nodes.iter().map(|node| (&node.candidate, node.pending));
+		path.chain(self.unconnected.iter().map(|(candidate, _)| (candidate, false)))
+	}
+
+	/// Limit of the proof of validity.
+	pub(crate) fn max_pov_size(&self) -> u32 {
+		self.scope.base.max_pov_size
+	}
+
+	/// Adds a seconded candidate beside the path. The caller has compared its relay parent with the chain's.
+	pub(crate) fn add_seconded(&mut self, candidate: &Arc<Candidate>) -> Result<(), Refusal> {
+		if self.contains(&candidate.hash) {
+			return Ok(());
+		}
+		self.check_potential(candidate)?;
+		if self.unconnected.len() >= MAX_UNCONNECTED {
+			return Err(Refusal::CapacityReached);
+		}
+		self.unconnected.insert(candidate.clone(), Backing::Seconded);
+		Ok(())
+	}
+
+	/// Notes that a candidate has its votes, and gives it its place. Answers false if the candidate is not
+	/// known.
+	pub(crate) fn mark_backed(&mut self, hash: &CandidateHash, dropped: &mut Vec<Dropped>) -> bool {
+		if self.positions.contains_key(hash) {
+			return true;
+		}
+		let Some((candidate, backing)) = self.unconnected.get(hash) else { return false };
+		if backing == Backing::Backed {
+			return true;
+		}
+		let candidate = candidate.clone();
+		self.unconnected.mark_backed(hash);
+		// Without a parent in the path, it waits.
+		let Some(position) = self.heads.get(&candidate.parent_head_hash).copied() else { return true };
+		let stays = self.nodes.get(position).is_some_and(|node| {
+			node.pending || node.candidate.hash < *hash || self.admit(position, &candidate).is_none()
+		});
+		if !stays {
+			self.relink(position, dropped);
+		}
+		true
+	}
+
+	/// Candidates that can be backed on chain next, if `ancestors` are included by then (backing pipeline
+	/// §2.7).
+	pub(crate) fn backable(&self, count: usize, ancestors: &BTreeSet<CandidateHash>) -> Vec<CandidateRef> {
+		let candidates = self.nodes.iter().skip_while(|node| ancestors.contains(&node.candidate.hash));
+		candidates.take_while(|node| !node.pending).take(count).map(|node| node.candidate.to_ref()).collect()
+	}
+
+	/// Head data by its hash, if any candidate builds on it or produces it.
+	pub(crate) fn head_data(&self, hash: &Hash) -> Option<&HeadData> {
+		if let Some(position) = self.heads.get(hash) {
+			return Some(&self.constraints_at(*position).required_parent);
+		}
+		let produced = self.unconnected.producers(hash).map(|c| &c.receipt.commitments.head_data).next();
+		produced
+			.or_else(|| self.unconnected.children(hash).map(|(c, _)| &c.validation_data.parent_head).next())
+	}
+
+	/// Hashes of all heads that candidates produce, and of the included head.
+	pub(crate) fn output_heads(&self) -> BTreeSet<Hash> {
+		self.heads.keys().chain(self.unconnected.output_heads()).copied().collect()
+	}
+
+	/// Whether a candidate of which only this is known could get a place (steps 1 to 4 of the potential
+	/// check).
+	pub(crate) fn check_place(
+		&self,
+		hash: CandidateHash,
+		parent_head_hash: Hash,
+		output_head_hash: Option<Hash>,
+		scheduling_parent: Hash,
+	) -> Result<(), Refusal> {
+		if !self.scope.allowed.contains(&scheduling_parent) {
+			return Err(Refusal::SchedulingParentNotInScope);
+		}
+		if let Some(Synchronous { occupied, .. }) = self.scope.synchronous {
+			if occupied || parent_head_hash != self.scope.required_head_hash {
+				return Err(Refusal::Synchronous);
+			}
+		}
+		if output_head_hash == Some(parent_head_hash) {
+			return Err(Refusal::ZeroLengthCycle);
+		}
+		let sibling = self.heads.get(&parent_head_hash).and_then(|position| self.nodes.get(*position));
+		match sibling {
+			Some(sibling) if sibling.pending => return Err(Refusal::ForkOfPending(sibling.candidate.hash)),
+			Some(sibling) if sibling.candidate.hash < hash => {
+				return Err(Refusal::ForkChoice(sibling.candidate.hash))
+			},
+			_ => {},
+		}
+		match output_head_hash.and_then(|output| self.heads.get(&output)) {
+			// Nothing builds on the included head yet, so nothing can come back to it.
+			None | Some(0) if self.nodes.is_empty() => Ok(()),
+			None => Ok(()),
+			Some(position) if *position == self.nodes.len() => Err(Refusal::MultiplePaths),
+			Some(_) => Err(Refusal::Cycle),
+		}
+	}
+
+	/// [`Self::check_place`] for a candidate in full, and what else needs no knowledge of its relay parent.
+	pub(crate) fn check_full_place(&self, candidate: &Candidate) -> Result<(), Refusal> {
+		let Candidate { hash, parent_head_hash, output_head_hash, scheduling_parent, relay_parent, .. } =
+			candidate;
+		self.check_place(*hash, *parent_head_hash, Some(*output_head_hash), *scheduling_parent)?;
+		match self.scope.synchronous {
+			Some(Synchronous { leaf, .. }) if leaf != *relay_parent => Err(Refusal::Synchronous),
+			_ => Ok(()),
+		}
+	}
+
+	/// Whether a candidate that is not in the path is worth keeping.
+	pub(crate) fn check_potential(&self, candidate: &Candidate) -> Result<(), Refusal> {
+		self.check_full_place(candidate)?;
+		let number = candidate.validation_data.relay_parent_number;
+		if let Some(last) = self.n_pending.checked_sub(1).map(|last| &self.nodes[last]) {
+			if number < last.relay_parent_number {
+				return Err(Refusal::RelayParentBeforePending { number, pending: last.relay_parent_number });
+			}
+		}
+		let min = self.scope.base.min_relay_parent_number;
+		if number < min {
+			return Err(ConstraintError::RelayParentTooOld { number, min }.into());
+		}
+		let Some(position) = self.heads.get(&candidate.parent_head_hash).copied() else {
+			return Ok(candidate.check_unconnected(&self.scope.base)?);
+		};
+		let parent = position.checked_sub(1).map(|parent| &self.nodes[parent]);
+		match parent.map(|parent| parent.relay_parent_number) {
+			Some(parent) if number < parent => Err(Refusal::RelayParentMovedBackwards { number, parent }),
+			_ => {
+				candidate.check(self.constraints_at(position), &candidate.relay_parent_info())?;
+				Ok(())
+			},
+		}
+	}
+
+	/// Head of the path at a position.
+	fn head_at(&self, position: usize) -> Hash {
+		match position.checked_sub(1).and_then(|parent| self.nodes.get(parent)) {
+			Some(parent) => parent.candidate.output_head_hash,
+			None => self.scope.required_head_hash,
+		}
+	}
+
+	/// What a candidate at a position has to respect.
+	fn constraints_at(&self, position: usize) -> &Constraints {
+		position
+			.checked_sub(1)
+			.and_then(|parent| self.nodes.get(parent))
+			.map_or(&self.scope.base, |parent| &parent.after)
+	}
+
+	/// Whether a candidate can stand at a position, given what is before it. Answers the constraints behind
+	/// it.
+	fn admit(&self, position: usize, candidate: &Candidate) -> Option<Constraints> {
+		let number = candidate.validation_data.relay_parent_number;
+		let min = position.checked_sub(1).map_or(0, |parent| self.nodes[parent].relay_parent_number);
+		let loops = self.heads.get(&candidate.output_head_hash).is_some_and(|earlier| *earlier <= position);
+		if loops || number < min || !self.scope.allowed.contains(&candidate.scheduling_parent) {
+			return None;
+		}
+		let constraints = self.constraints_at(position);
+		let modifications = candidate.check(constraints, &candidate.relay_parent_info()).ok()?;
+		constraints.apply_modifications(&modifications).ok()
+	}
+
+	/// Whether a candidate that is pending on chain follows the path. Its relay parent may be older than new
+	/// ones may be.
+	fn admit_pending(&self, candidate: &Candidate, relay_parent: &RelayParentInfo) -> Option<Constraints> {
+		let tip = self.nodes.last();
+		if candidate.parent_head_hash != self.head_at(self.nodes.len())
+			|| self.heads.contains_key(&candidate.output_head_hash)
+			|| tip.is_some_and(|tip| relay_parent.number < tip.relay_parent_number)
+		{
+			return None;
+		}
+		let constraints = self.constraints_at(self.nodes.len());
+		let lenient = Constraints { min_relay_parent_number: relay_parent.number, ..constraints.clone() };
+		let modifications = candidate.check(&lenient, relay_parent).ok()?;
+		constraints.apply_modifications(&modifications).ok()
+	}
+
+	fn push(&mut self, node: Node) {
+		let position = self.nodes.len();
+		self.positions.insert(node.candidate.hash, position);
+		self.heads.insert(node.candidate.output_head_hash, position + 1);
+		self.nodes.push(node);
+	}
+
+	/// Extends the path by backed candidates.
+	fn populate(&mut self) {
+		while self.nodes.len() < self.scope.max_len {
+			let position = self.nodes.len();
+			let head = self.head_at(position);
+			// Ascending by hash: the first that is admitted is the one that the fork rule prefers.
+			let next = self
+				.unconnected
+				.children(&head)
+				.filter(|(_, backing)| *backing == Backing::Backed)
+				.find_map(|(candidate, _)| Some((candidate.clone(), self.admit(position, candidate)?)));
+			let Some((candidate, after)) = next else { break };
+			self.unconnected.remove(&candidate.hash);
+			let relay_parent_number = candidate.validation_data.relay_parent_number;
+			self.push(Node { candidate, relay_parent_number, pending: false, after });
+		}
+	}
+
+	/// Builds the path anew from a position on.
+	fn relink(&mut self, position: usize, dropped: &mut Vec<Dropped>) {
+		let start = self.head_at(position);
+		let mut heads = BTreeSet::from([start]);
+		for node in self.nodes.drain(position..) {
+			self.positions.remove(&node.candidate.hash);
+			self.heads.remove(&node.candidate.output_head_hash);
+			heads.insert(node.candidate.output_head_hash);
+			self.unconnected.insert(node.candidate, Backing::Backed);
+		}
+		self.populate();
+		heads.extend(self.nodes[position..].iter().map(|node| node.candidate.output_head_hash));
+		self.trim(VecDeque::from([start]), dropped);
+		let children =
+			heads.iter().flat_map(|head| self.unconnected.children(head)).map(|(candidate, _)| candidate);
+		let producers = heads.iter().flat_map(|head| self.unconnected.producers(head));
+		let affected = children.chain(producers).map(|candidate| candidate.hash).collect();
+		self.recheck(affected, dropped);
+	}
+
+	/// Drops forks that lost, with all that builds on them, starting from the candidates that build on some
+	/// heads.
+	fn trim(&mut self, starts: VecDeque<Hash>, dropped: &mut Vec<Dropped>) {
+		let mut queue: VecDeque<(Hash, bool)> = starts.into_iter().map(|head| (head, true)).collect();
+		// Unconnected candidates may form cycles and paths that meet again.
+		let mut visited = BTreeSet::new();
+		while let Some((head, parent_stays)) = queue.pop_front() {
+			visited.insert(head);
+			let mut doomed = Vec::new();
+			for (child, _) in self.unconnected.children(&head) {
+				if visited.contains(&child.output_head_hash) {
+					continue;
+				}
+				let verdict =
+					if parent_stays { self.check_potential(child) } else { Err(Refusal::ParentDropped) };
+				queue.push_back((child.output_head_hash, verdict.is_ok()));
+				if let Err(refusal) = verdict {
+					doomed.push((child.hash, refusal));
+				}
+			}
+			self.remove(doomed, dropped);
+		}
+	}
+
+	/// Drops those of the candidates that have no potential any more.
+	fn recheck(&mut self, hashes: BTreeSet<CandidateHash>, dropped: &mut Vec<Dropped>) {
+		let candidates =
+			hashes.iter().filter_map(|hash| self.unconnected.get(hash)).map(|(candidate, _)| candidate);
+		let doomed = candidates
+			.filter_map(|c| self.check_potential(c).err().map(|refusal| (c.hash, refusal)))
+			.collect();
+		self.remove(doomed, dropped);
+	}
+
+	fn remove(&mut self, doomed: Vec<(CandidateHash, Refusal)>, dropped: &mut Vec<Dropped>) {
+		for (hash, refusal) in doomed {
+			if let Some((candidate, _)) = self.unconnected.remove(&hash) {
+				dropped.push(Dropped { candidate, refusal });
+			}
+		}
+	}
+}

@@ -1,0 +1,538 @@
+//! The machine: one fragment chain per scheduling parent in view and para (backing pipeline §2).
+
+use crate::{
+	candidate::{Candidate, Hypothetical},
+	chain::{Dropped, FragmentChain, Inherited},
+	questions::{Answers, Operation, Parked, Question, Questions},
+	scheduling_parent::{Knowledge, SchedulingParent},
+	Effect, Event, Refusal, Stats,
+};
+use headway_machine::{
+	BackableQuery, Effects, HypotheticalCandidate, IntroducedCandidate, LeafContext, LeavesUpdate,
+	Membership, MembershipQuery, ParentHead, Reason, Stage, Subsystem, Timestamp, Token, Trace,
+	ValidationDataQuery,
+};
+use headway_primitives::{
+	constraints::RelayParentInfo, CandidateHash, Hash, ParaId, PersistedValidationData, SessionIndex,
+};
+use std::{
+	cmp::Reverse,
+	collections::{BTreeMap, BTreeSet},
+	sync::Arc,
+};
+
+/// The name under which traces appear.
+pub const SUBSYSTEM: &str = "prospective-parachains";
+
+/// Which candidates can follow which, at every scheduling parent in view.
+///
+/// # Bounds
+///
+/// | container | bound |
+/// |---|---|
+/// | scheduling parents | active leaves, and those of their allowed ancestors that were leaves: our own chain alone |
+/// | chains | [`crate::MAX_UNCONNECTED`] candidates beside each path, see there |
+/// | questions | [`crate::MAX_PARKED`] operations and [`crate::MAX_QUESTIONS`] questions |
+/// | lost | candidates in the chains |
+#[derive(Debug, Default)]
+pub struct ProspectiveParachains {
+	scheduling_parents: BTreeMap<Hash, SchedulingParent>,
+	/// Always among the scheduling parents.
+	active_leaves: BTreeSet<Hash>,
+	questions: Questions,
+	/// Candidates that no leaf has a place for any more, and of which that was said, but a former leaf still
+	/// knows.
+	lost: BTreeSet<CandidateHash>,
+}
+
+impl Subsystem for ProspectiveParachains {
+	type Event = Event;
+	type Effect = Effect;
+
+	fn handle(&mut self, now: Timestamp, event: Event, effects: &mut Effects<Effect>) {
+		match event {
+			Event::Leaves(update) => self.update_leaves(now, update, effects),
+			Event::Introduce { token, candidate } => self.introduce(now, token, candidate, effects),
+			Event::CandidateBacked { para, candidate_hash } => {
+				self.mark_backed(now, para, candidate_hash, effects)
+			},
+			Event::Membership(query) => self.run(now, Operation::membership(query), Answers::new(), effects),
+			Event::Backable(query) => effects.push(self.backable(&query)),
+			Event::ValidationData(query) => {
+				self.run(now, Operation::ValidationData(query), Answers::new(), effects)
+			},
+			Event::KnownOutputHeads { token, paras } => {
+				effects.push(Effect::KnownOutputHeads { token, heads: self.known_output_heads(&paras) })
+			},
+			Event::RelayParentInfo { token, info } => self.take_answer(now, token, info, effects),
+		}
+	}
+
+	fn tick(&mut self, _: Timestamp, _: &mut Effects<Effect>) {}
+
+	fn next_deadline(&self) -> Option<Timestamp> {
+		None
+	}
+}
+
+impl ProspectiveParachains {
+	/// A machine without leaves.
+	pub fn new() -> Self {
+		Self::default()
+	}
+
+	/// Counts for gauges.
+	pub fn stats(&self) -> Stats {
+		let mut stats = Stats {
+			active_leaves: self.active_leaves.len(),
+			inactive_leaves: self.scheduling_parents.len() - self.active_leaves.len(),
+			parked: self.questions.n_parked(),
+			..Default::default()
+		};
+		for (hash, at) in &self.scheduling_parents {
+			for (connected, unconnected) in at.chains.values().map(FragmentChain::len) {
+				stats.implicit_view += connected + unconnected;
+				if self.active_leaves.contains(hash) {
+					stats.connected += connected;
+					stats.unconnected += unconnected;
+				}
+			}
+		}
+		stats
+	}
+
+	/// Why a candidate could, or could not, be added at each active leaf. Does not ask for relay parents:
+	/// those that would have to be asked for count as unknown.
+	pub fn explain(&self, candidate: &HypotheticalCandidate) -> Vec<(Hash, Result<(), Refusal>)> {
+		let candidate = Hypothetical::from(candidate);
+		let answers = Answers::new();
+		let mut lookup = Lookup::new(&answers);
+		let verdict =
+			|(leaf, at): (&Hash, _)| (*leaf, self.check_hypothetical(&candidate, *leaf, at, &mut lookup));
+		self.leaves().map(verdict).collect()
+	}
+
+	fn introduce(
+		&mut self,
+		now: Timestamp,
+		token: Token,
+		IntroducedCandidate { receipt, validation_data }: IntroducedCandidate,
+		effects: &mut Effects<Effect>,
+	) {
+		let (para, scheduling_parent) = (receipt.descriptor.para_id, receipt.descriptor.scheduling_parent());
+		let hash = receipt.hash();
+		match Candidate::new(hash, receipt, validation_data) {
+			Ok(candidate) => {
+				let operation = Operation::Introduce { token, candidate: Arc::new(candidate) };
+				self.run(now, operation, Answers::new(), effects);
+			},
+			Err(refusal) => {
+				effects.trace(dropped(now, hash, para, scheduling_parent, refusal.reason()));
+				effects.push(Effect::Introduced { token, accepted: false });
+			},
+		}
+	}
+
+	/// Carries out an operation, or lets it wait for what it has to know.
+	fn run(&mut self, now: Timestamp, operation: Operation, answers: Answers, effects: &mut Effects<Effect>) {
+		let mut lookup = Lookup::new(&answers);
+		let outcome = self.evaluate(&operation, &mut lookup);
+		let missing = lookup.missing;
+		let mut at_capacity = false;
+		let operation = match missing.is_empty() {
+			true => operation,
+			false => match self.questions.park(operation, answers, missing, effects) {
+				Ok(()) => return,
+				// What is not known is not allowed, then.
+				Err((operation, _)) => {
+					at_capacity = true;
+					operation
+				},
+			},
+		};
+		match outcome {
+			Outcome::Introduce(verdicts) => {
+				let Operation::Introduce { token, candidate } = operation else { return };
+				self.add(now, token, &candidate, verdicts, at_capacity, effects);
+			},
+			Outcome::Effect(effect) => effects.push(effect),
+		}
+	}
+
+	/// What an operation comes to, as far as relay parents are known.
+	fn evaluate(&self, operation: &Operation, lookup: &mut Lookup<'_>) -> Outcome {
+		match operation {
+			Operation::Introduce { candidate, .. } => {
+				let verdict = |(hash, at)| (hash, self.check_introduced(candidate, hash, at, lookup));
+				Outcome::Introduce(
+					self.scheduling_parents.iter().map(|(h, at)| (*h, at)).map(verdict).collect(),
+				)
+			},
+			Operation::Membership { query, candidates } => {
+				Outcome::Effect(Effect::Membership(self.membership(query, candidates, lookup)))
+			},
+			Operation::ValidationData(query) => {
+				let data = self.validation_data(query, lookup);
+				Outcome::Effect(Effect::ValidationData { token: query.token, data })
+			},
+		}
+	}
+
+	/// Whether a candidate is, or could be, known at a scheduling parent. The relay parent is compared before
+	/// the checks that take it from the candidate.
+	fn check_introduced(
+		&self,
+		candidate: &Candidate,
+		hash: Hash,
+		at: &SchedulingParent,
+		lookup: &mut Lookup<'_>,
+	) -> Result<(), Refusal> {
+		let para = candidate.receipt.descriptor.para_id;
+		let chain = at.chains.get(&para).ok_or(Refusal::ParaNotScheduled)?;
+		if chain.contains(&candidate.hash) {
+			return Ok(());
+		}
+		chain.check_full_place(candidate)?;
+		let session_index = candidate.session_index.unwrap_or(at.session_index());
+		candidate.check_relay_parent(lookup.relay_parent(hash, at, session_index, candidate.relay_parent))?;
+		chain.check_potential(candidate)
+	}
+
+	/// Adds a candidate wherever it was found worth keeping.
+	fn add(
+		&mut self,
+		now: Timestamp,
+		token: Token,
+		candidate: &Arc<Candidate>,
+		verdicts: Vec<(Hash, Result<(), Refusal>)>,
+		at_capacity: bool,
+		effects: &mut Effects<Effect>,
+	) {
+		let para = candidate.receipt.descriptor.para_id;
+		let (mut accepted, mut new, mut live) = (false, false, false);
+		let mut refusals = Vec::new();
+		for (hash, verdict) in verdicts {
+			let chain = self.scheduling_parents.get_mut(&hash).and_then(|at| at.chains.get_mut(&para));
+			let added = match (verdict, chain) {
+				(Ok(()), Some(chain)) => {
+					let known = chain.contains(&candidate.hash);
+					chain.add_seconded(candidate).map(|()| !known)
+				},
+				(Ok(()), None) => Err(Refusal::ParaNotScheduled),
+				(Err(refusal), _) => Err(refusal),
+			};
+			match added {
+				Ok(is_new) => {
+					accepted = true;
+					new |= is_new;
+					live |= self.active_leaves.contains(&hash);
+				},
+				Err(refusal) => refusals.push(refusal),
+			}
+		}
+		if live {
+			self.lost.remove(&candidate.hash);
+		}
+		if new {
+			let trace = Trace::new(now, SUBSYSTEM, Stage::Introduced);
+			effects
+				.trace(trace.candidate(candidate.hash).para(para).relay_parent(candidate.scheduling_parent));
+		}
+		if !accepted {
+			let reason = if at_capacity { Reason::CapacityReached } else { telling(&refusals).reason() };
+			effects.trace(dropped(now, candidate.hash, para, candidate.scheduling_parent, reason));
+		}
+		effects.push(Effect::Introduced { token, accepted });
+	}
+
+	fn mark_backed(
+		&mut self,
+		now: Timestamp,
+		para: ParaId,
+		hash: CandidateHash,
+		effects: &mut Effects<Effect>,
+	) {
+		let mut drops = Vec::new();
+		let (mut scheduled, mut known) = (false, false);
+		for chain in self.scheduling_parents.values_mut().filter_map(|at| at.chains.get_mut(&para)) {
+			scheduled = true;
+			known |= chain.mark_backed(&hash, &mut drops);
+		}
+		if !known {
+			let reason = if scheduled { Reason::OutOfView } else { Reason::ParaNotScheduled };
+			effects.trace(Trace::new(now, SUBSYSTEM, Stage::Dropped(reason)).candidate(hash).para(para));
+		}
+		// Several chains may have dropped a candidate at once: the first says why.
+		let mut losses = BTreeMap::new();
+		for Dropped { candidate, refusal } in drops {
+			losses.entry(candidate.hash).or_insert((candidate, refusal.reason()));
+		}
+		self.trace_losses(now, losses, effects);
+	}
+
+	fn update_leaves(&mut self, now: Timestamp, update: LeavesUpdate, effects: &mut Effects<Effect>) {
+		let mut reasons = BTreeMap::new();
+		let mut before = self.candidates_not_pending();
+		if let Some(leaf) = update.activated.filter(|leaf| !update.deactivated.contains(&leaf.hash())) {
+			if is_contiguous(&leaf) {
+				let Inherited { dropped, done } = self.activate(leaf);
+				// What happens to candidates on chain is on chain.
+				done.iter().for_each(|hash| drop(before.remove(hash)));
+				for Dropped { candidate, refusal } in dropped {
+					reasons.entry(candidate.hash).or_insert(refusal.reason());
+				}
+			} else {
+				let trace = Trace::new(now, SUBSYSTEM, Stage::Dropped(Reason::UnknownSchedulingParent));
+				effects.trace(trace.relay_parent(leaf.hash()));
+			}
+		}
+		for hash in &update.deactivated {
+			self.active_leaves.remove(hash);
+		}
+		let scopes = self.active_leaves.iter().filter_map(|leaf| self.scheduling_parents.get(leaf));
+		let in_scope: BTreeSet<Hash> = scopes.flat_map(|at| at.scope.iter().copied()).collect();
+		self.scheduling_parents.retain(|hash, _| in_scope.contains(hash));
+
+		let losses = before.into_iter().map(|(hash, candidate)| {
+			let reason = reasons.get(&hash).copied().unwrap_or(Reason::OutOfView);
+			(hash, (candidate, reason))
+		});
+		self.trace_losses(now, losses.collect(), effects);
+		if !self.lost.is_empty() {
+			let all = self.scheduling_parents.values().flat_map(SchedulingParent::candidates);
+			let known: BTreeSet<CandidateHash> = all.map(|(candidate, _)| candidate.hash).collect();
+			self.lost.retain(|hash| known.contains(hash));
+		}
+		for Parked { operation, answers, .. } in self.questions.forget(|at| in_scope.contains(at)) {
+			self.run(now, operation, answers, effects);
+		}
+	}
+
+	/// Adds a leaf.
+	fn activate(&mut self, leaf: Arc<LeafContext>) -> Inherited {
+		let hash = leaf.hash();
+		self.active_leaves.insert(hash);
+		// A former leaf that becomes one again still knows all that it knew.
+		if self.scheduling_parents.contains_key(&hash) {
+			return Inherited::default();
+		}
+		// The parent, or where it was skipped, the nearest ancestor that was a leaf.
+		let allowed = leaf.allowed_ancestry.iter().map(|block| block.hash);
+		let ancestors = std::iter::once(leaf.block.parent_hash).chain(allowed);
+		let ancestor = ancestors.filter_map(|hash| self.scheduling_parents.get(&hash)).next();
+		let (at, inherited) = SchedulingParent::new(leaf, ancestor);
+		self.scheduling_parents.insert(hash, at);
+		inherited
+	}
+
+	/// Candidates that are known and nowhere pending on chain.
+	fn candidates_not_pending(&self) -> BTreeMap<CandidateHash, Arc<Candidate>> {
+		let mut candidates = BTreeMap::new();
+		let mut pending = BTreeSet::new();
+		for (candidate, is_pending) in self.scheduling_parents.values().flat_map(SchedulingParent::candidates)
+		{
+			if is_pending {
+				pending.insert(candidate.hash);
+			} else {
+				candidates.insert(candidate.hash, candidate.clone());
+			}
+		}
+		candidates.retain(|hash, _| !pending.contains(hash));
+		candidates
+	}
+
+	/// Says once of each of the candidates, if no leaf has a place for it any more, that it is dropped.
+	fn trace_losses(
+		&mut self,
+		now: Timestamp,
+		candidates: BTreeMap<CandidateHash, (Arc<Candidate>, Reason)>,
+		effects: &mut Effects<Effect>,
+	) {
+		for (hash, (candidate, reason)) in candidates {
+			let para = candidate.receipt.descriptor.para_id;
+			let knows = |at: &SchedulingParent| at.contains(para, &hash);
+			if self.leaves().any(|(_, at)| knows(at)) {
+				self.lost.remove(&hash);
+				continue;
+			}
+			let is_known = self.scheduling_parents.values().any(knows);
+			let was_said = if is_known { !self.lost.insert(hash) } else { self.lost.remove(&hash) };
+			if !was_said {
+				effects.trace(dropped(now, hash, para, candidate.scheduling_parent, reason));
+			}
+		}
+	}
+
+	fn backable(&self, query: &BackableQuery) -> Effect {
+		let leaf = Some(&query.leaf).filter(|leaf| self.active_leaves.contains(leaf));
+		let chain = leaf.and_then(|leaf| self.scheduling_parents.get(leaf)?.chains.get(&query.para));
+		let candidates = chain.map(|chain| chain.backable(query.count, &query.ancestors)).unwrap_or_default();
+		Effect::Backable { token: query.token, candidates }
+	}
+
+	fn membership(
+		&self,
+		query: &MembershipQuery,
+		candidates: &[Hypothetical],
+		lookup: &mut Lookup<'_>,
+	) -> Membership {
+		let asked = |(leaf, _): &(&Hash, _)| query.leaf.is_none_or(|only| only == **leaf);
+		let leaves: Vec<_> = self.leaves().filter(asked).collect();
+		let mut answer = Vec::with_capacity(candidates.len());
+		for (asked, candidate) in query.candidates.iter().zip(candidates) {
+			let mut members = Vec::new();
+			for (leaf, at) in &leaves {
+				if self.check_hypothetical(candidate, **leaf, at, lookup).is_ok() {
+					members.push(**leaf);
+				}
+			}
+			answer.push((asked.clone(), members));
+		}
+		Membership { token: query.token, leaves: answer }
+	}
+
+	fn check_hypothetical(
+		&self,
+		candidate: &Hypothetical,
+		leaf: Hash,
+		at: &SchedulingParent,
+		lookup: &mut Lookup<'_>,
+	) -> Result<(), Refusal> {
+		match candidate {
+			Hypothetical::Complete(candidate) => self.check_introduced(candidate, leaf, at, lookup),
+			Hypothetical::Incomplete { hash, para, parent_head_hash, scheduling_parent } => {
+				let chain = at.chains.get(para).ok_or(Refusal::ParaNotScheduled)?;
+				if chain.contains(hash) {
+					return Ok(());
+				}
+				chain.check_place(*hash, *parent_head_hash, None, *scheduling_parent)
+			},
+		}
+	}
+
+	/// Looks at the newest leaves first. Head and relay parent may be known at different leaves.
+	fn validation_data(
+		&self,
+		query: &ValidationDataQuery,
+		lookup: &mut Lookup<'_>,
+	) -> Option<PersistedValidationData> {
+		let mut leaves: Vec<_> =
+			self.leaves().filter_map(|(hash, at)| Some((hash, at, at.chains.get(&query.para)?))).collect();
+		leaves.sort_by_key(|(hash, at, _)| (Reverse(at.leaf.block.number), *hash));
+		let parent_head = match &query.parent_head {
+			ParentHead::WithData { head_data, .. } => head_data,
+			ParentHead::OnlyHash(hash) => leaves.iter().find_map(|(_, _, chain)| chain.head_data(hash))?,
+		};
+		let mut unknown = Lookup::new(lookup.answers);
+		let known = leaves.iter().find_map(|(hash, at, chain)| {
+			let info = unknown.relay_parent(**hash, at, query.session_index, query.relay_parent)?;
+			Some((info, chain.max_pov_size()))
+		});
+		let Some((relay_parent, max_pov_size)) = known else {
+			lookup.missing.append(&mut unknown.missing);
+			return None;
+		};
+		Some(PersistedValidationData {
+			parent_head: parent_head.clone(),
+			relay_parent_number: relay_parent.number,
+			relay_parent_storage_root: relay_parent.state_root,
+			max_pov_size,
+		})
+	}
+
+	fn known_output_heads(&self, paras: &[ParaId]) -> BTreeMap<Hash, BTreeMap<ParaId, BTreeSet<Hash>>> {
+		let heads = |at: &SchedulingParent| {
+			let chains = paras.iter().filter_map(|para| Some((*para, at.chains.get(para)?)));
+			chains.map(|(para, chain)| (para, chain.output_heads())).collect()
+		};
+		self.scheduling_parents.iter().map(|(hash, at)| (*hash, heads(at))).collect()
+	}
+
+	fn take_answer(
+		&mut self,
+		now: Timestamp,
+		token: Token,
+		info: Option<RelayParentInfo>,
+		effects: &mut Effects<Effect>,
+	) {
+		let Some((question, ready)) = self.questions.answer(token, info) else { return };
+		if let (Some(info), Some(at)) = (info, self.scheduling_parents.get_mut(&question.at)) {
+			at.remember(question.session_index, question.relay_parent, info);
+		}
+		for Parked { operation, answers, .. } in ready {
+			self.run(now, operation, answers, effects);
+		}
+	}
+
+	fn leaves(&self) -> impl Iterator<Item = (&Hash, &SchedulingParent)> {
+		self.active_leaves.iter().filter_map(|leaf| Some((leaf, self.scheduling_parents.get(leaf)?)))
+	}
+}
+
+/// What an operation comes to.
+enum Outcome {
+	/// Where the candidate could be added.
+	Introduce(Vec<(Hash, Result<(), Refusal>)>),
+	/// The answer.
+	Effect(Effect),
+}
+
+/// Looks up relay parents, and collects those that have to be asked for.
+struct Lookup<'a> {
+	answers: &'a Answers,
+	missing: BTreeSet<Question>,
+}
+
+impl<'a> Lookup<'a> {
+	fn new(answers: &'a Answers) -> Self {
+		Self { answers, missing: BTreeSet::new() }
+	}
+
+	fn relay_parent(
+		&mut self,
+		at: Hash,
+		state: &SchedulingParent,
+		session_index: SessionIndex,
+		relay_parent: Hash,
+	) -> Option<RelayParentInfo> {
+		match state.relay_parent(session_index, relay_parent) {
+			Knowledge::Known(info) => Some(info),
+			Knowledge::NotAllowed => None,
+			Knowledge::Unknown => {
+				let question = Question { at, session_index, relay_parent };
+				let answer = self.answers.get(&question).copied();
+				if answer.is_none() {
+					self.missing.insert(question);
+				}
+				answer.flatten()
+			},
+		}
+	}
+}
+
+/// The refusal that says most: one from a chain that could have taken the candidate, if there is any.
+fn telling(refusals: &[Refusal]) -> &Refusal {
+	let rank = |refusal: &&Refusal| match refusal {
+		Refusal::ParaNotScheduled => 2,
+		Refusal::SchedulingParentNotInScope => 1,
+		_ => 0,
+	};
+	refusals.iter().min_by_key(rank).unwrap_or(&Refusal::NoView)
+}
+
+fn dropped(
+	now: Timestamp,
+	hash: CandidateHash,
+	para: ParaId,
+	scheduling_parent: Hash,
+	reason: Reason,
+) -> Trace {
+	let trace = Trace::new(now, SUBSYSTEM, Stage::Dropped(reason));
+	trace.candidate(hash).para(para).relay_parent(scheduling_parent)
+}
+
+/// Whether the leaf and its allowed ancestors follow each other without a hole.
+fn is_contiguous(leaf: &LeafContext) -> bool {
+	let numbers: Vec<_> = leaf.allowed_blocks().map(|block| block.number).collect();
+	numbers.windows(2).all(|pair| pair[1].checked_add(1) == Some(pair[0]))
+}

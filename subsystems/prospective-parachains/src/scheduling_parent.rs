@@ -1,0 +1,201 @@
+//! A relay block that schedules candidates, with the fragment chains of all its paras (backing pipeline
+//! §2.3).
+
+use crate::{
+	candidate::Candidate,
+	chain::{FragmentChain, Inherited, Pending, Scope, Synchronous},
+};
+use headway_machine::{LeafContext, ParaContext};
+use headway_primitives::{
+	constraints::RelayParentInfo, CandidateHash, CoreIndex, Hash, ParaId, PersistedValidationData,
+	SessionIndex,
+};
+use std::{
+	collections::{BTreeMap, BTreeSet, VecDeque},
+	sync::Arc,
+};
+
+/// Relay parents beyond a block's context that are remembered for it.
+pub const MAX_RELAY_PARENTS: usize = 512;
+
+/// A leaf, or a former leaf that is still in the scope of one.
+///
+/// # Bounds
+///
+/// | container | bound |
+/// |---|---|
+/// | chains | paras in the claim queue |
+/// | relay parents | [`MAX_RELAY_PARENTS`], the oldest goes first; only answers of the runtime enter |
+#[derive(Debug)]
+pub(crate) struct SchedulingParent {
+	pub(crate) leaf: Arc<LeafContext>,
+	/// The block and its allowed ancestors.
+	pub(crate) scope: Arc<BTreeSet<Hash>>,
+	pub(crate) chains: BTreeMap<ParaId, FragmentChain>,
+	relay_parents: RelayParents,
+}
+
+/// What a block knows of a relay parent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Knowledge {
+	/// It is an allowed relay parent.
+	Known(RelayParentInfo),
+	/// It is none in that session.
+	NotAllowed,
+	/// The runtime has to be asked.
+	Unknown,
+}
+
+impl SchedulingParent {
+	/// Builds the chains of a new leaf from its context and, if there is one, what a tracked ancestor knows.
+	pub(crate) fn new(leaf: Arc<LeafContext>, ancestor: Option<&SchedulingParent>) -> (Self, Inherited) {
+		let scope: Arc<BTreeSet<Hash>> = Arc::new(match leaf.is_synchronous() {
+			true => BTreeSet::from([leaf.hash()]),
+			false => leaf.allowed_blocks().map(|block| block.hash).collect(),
+		});
+		let mut chains = BTreeMap::new();
+		let mut inherited = Inherited::default();
+		for (para, cores) in &leaf.block.transposed_claim_queue {
+			// Without its state a para is skipped; the others go on.
+			let Some(context) = leaf.paras.get(para) else { continue };
+			let cores: BTreeSet<CoreIndex> = cores.values().flatten().copied().collect();
+			let mut chain = build_chain(&leaf, &scope, context, cores.len());
+			if let Some(known) = ancestor.and_then(|ancestor| ancestor.chains.get(para)) {
+				let Inherited { dropped, done } = chain.populate_from(known);
+				inherited.dropped.extend(dropped);
+				inherited.done.extend(done);
+			}
+			chains.insert(*para, chain);
+		}
+		// Within a session the runtime only ever adds relay parents.
+		let relay_parents = ancestor
+			.filter(|ancestor| ancestor.leaf.block.session.index == leaf.block.session.index)
+			.map(|ancestor| ancestor.relay_parents.clone())
+			.unwrap_or_default();
+		(Self { leaf, scope, chains, relay_parents }, inherited)
+	}
+
+	/// Session of the block's children.
+	pub(crate) fn session_index(&self) -> SessionIndex {
+		self.leaf.block.session.index
+	}
+
+	/// Looks up a relay parent whose children are in the session.
+	pub(crate) fn relay_parent(&self, session_index: SessionIndex, relay_parent: Hash) -> Knowledge {
+		if let Some(block) = self.leaf.allowed_blocks().find(|block| block.hash == relay_parent) {
+			return match block.session.index == session_index {
+				true => Knowledge::Known(block.relay_parent_info()),
+				false => Knowledge::NotAllowed,
+			};
+		}
+		self.relay_parents.get(session_index, relay_parent).map_or(Knowledge::Unknown, Knowledge::Known)
+	}
+
+	/// Remembers what the runtime said of a relay parent.
+	pub(crate) fn remember(
+		&mut self,
+		session_index: SessionIndex,
+		relay_parent: Hash,
+		info: RelayParentInfo,
+	) {
+		self.relay_parents.insert(session_index, relay_parent, info);
+	}
+
+	/// All candidates, each with whether it is pending on chain.
+	pub(crate) fn candidates(&self) -> impl Iterator<Item = (&Arc<Candidate>, bool)> {
+		self.chains.values().flat_map(FragmentChain::candidates)
+	}
+
+	/// Whether the candidate is in any chain.
+	pub(crate) fn contains(&self, para: ParaId, hash: &CandidateHash) -> bool {
+		self.chains.get(&para).is_some_and(|chain| chain.contains(hash))
+	}
+}
+
+/// A chain with only what is pending on chain.
+fn build_chain(
+	leaf: &LeafContext,
+	allowed: &Arc<BTreeSet<Hash>>,
+	context: &ParaContext,
+	n_cores: usize,
+) -> FragmentChain {
+	let pending = pending_candidates(context);
+	let occupied = !context.pending.is_empty();
+	let (max_len, synchronous) = match leaf.is_synchronous() {
+		false => (n_cores + pending.len(), None),
+		true if occupied => (pending.len(), Some(Synchronous { leaf: leaf.hash(), occupied })),
+		true => (1, Some(Synchronous { leaf: leaf.hash(), occupied })),
+	};
+	let base = context.constraints.clone();
+	let required_head_hash = base.required_parent.hash();
+	FragmentChain::new(
+		Scope { base, required_head_hash, allowed: allowed.clone(), max_len, synchronous },
+		pending,
+	)
+}
+
+/// Candidates that are pending on chain, with the validation data that they must have had. The list stops at
+/// the first whose relay parent the chain does not know any more, or whose data does not come out as the
+/// descriptor says.
+fn pending_candidates(context: &ParaContext) -> Vec<Pending> {
+	let mut parent_head = context.constraints.required_parent.clone();
+	let mut candidates = Vec::new();
+	for pending in &context.pending {
+		let Some(relay_parent) = pending.relay_parent else { break };
+		let head_data = pending.receipt.commitments.head_data.clone();
+		let validation_data = PersistedValidationData {
+			parent_head: std::mem::replace(&mut parent_head, head_data),
+			relay_parent_number: relay_parent.number,
+			relay_parent_storage_root: relay_parent.state_root,
+			max_pov_size: context.constraints.max_pov_size,
+		};
+		let receipt = Arc::new(pending.receipt.clone());
+		let Ok(candidate) = Candidate::new(pending.hash, receipt, Arc::new(validation_data)) else { break };
+		candidates.push(Pending { candidate: Arc::new(candidate), relay_parent });
+	}
+	candidates
+}
+
+/// Relay parents that the runtime vouched for, the first come first gone.
+#[derive(Clone, Debug, Default)]
+struct RelayParents {
+	known: BTreeMap<(SessionIndex, Hash), RelayParentInfo>,
+	order: VecDeque<(SessionIndex, Hash)>,
+}
+
+impl RelayParents {
+	fn get(&self, session_index: SessionIndex, relay_parent: Hash) -> Option<RelayParentInfo> {
+		self.known.get(&(session_index, relay_parent)).copied()
+	}
+
+	fn insert(&mut self, session_index: SessionIndex, relay_parent: Hash, info: RelayParentInfo) {
+		let key = (session_index, relay_parent);
+		if self.known.insert(key, info).is_none() {
+			self.order.push_back(key);
+		}
+		if self.order.len() > MAX_RELAY_PARENTS {
+			if let Some(oldest) = self.order.pop_front() {
+				self.known.remove(&oldest);
+			}
+		}
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn relay_parents_are_bounded_and_the_oldest_goes_first() {
+		let mut relay_parents = RelayParents::default();
+		let info = RelayParentInfo { number: 1, state_root: Hash::zero() };
+		for n in 0..MAX_RELAY_PARENTS as u64 + 3 {
+			relay_parents.insert(1, Hash::from_low_u64_be(n), info);
+			relay_parents.insert(1, Hash::from_low_u64_be(n), info);
+		}
+		assert_eq!(relay_parents.known.len(), MAX_RELAY_PARENTS);
+		assert_eq!(relay_parents.get(1, Hash::from_low_u64_be(2)), None);
+		assert_eq!(relay_parents.get(1, Hash::from_low_u64_be(3)), Some(info));
+		assert_eq!(relay_parents.get(2, Hash::from_low_u64_be(3)), None);
+	}
+}

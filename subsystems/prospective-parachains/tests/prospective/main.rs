@@ -1,0 +1,7 @@
+//! The machine from outside: scenarios of the specification, a naive model of it, determinism and bounds.
+
+mod bounds;
+mod model;
+mod notation;
+mod scenarios;
+mod world;

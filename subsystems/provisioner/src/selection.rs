@@ -1,0 +1,76 @@
+//! How many candidates each para may bring into the block, and which of those that are backable go in
+//! (backing pipeline §7.3).
+
+use crate::Bitfields;
+use headway_machine::LeafContext;
+use headway_primitives::{BackedCandidate, CandidateHash, CoreState, ParaId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What prospective parachains are asked about a para.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Demand {
+	/// Cores that are free for the para in the new block.
+	pub(crate) count: usize,
+	/// Its candidates that occupy cores now, and are assumed to be included by the time the new ones are.
+	pub(crate) ancestors: BTreeSet<CandidateHash>,
+}
+
+/// The demand of every para that gets a core in a block on top of `leaf`, if the block carries `bitfields`.
+pub(crate) fn demands(leaf: &LeafContext, bitfields: &Bitfields) -> BTreeMap<ParaId, Demand> {
+	let n_validators = leaf.block.session.n_validators();
+	let mut demands = BTreeMap::<ParaId, Demand>::new();
+	for (index, core) in leaf.availability_cores.iter().enumerate() {
+		let occupied = match core {
+			CoreState::Free => continue,
+			CoreState::Scheduled(scheduled) => {
+				demands.entry(scheduled.para_id).or_default().count += 1;
+				continue;
+			},
+			CoreState::Occupied(occupied) => occupied,
+		};
+		// A candidate that builds on an included head must see it included: the next block is too early, even if
+		// this very block makes the core free.
+		if leaf.is_synchronous() {
+			continue;
+		}
+		let (next, stays) = if bitfields.makes_available(index, occupied, n_validators) {
+			(occupied.next_up_on_available.as_ref(), true)
+		} else if occupied.time_out_at <= leaf.block.number.saturating_add(1) {
+			(occupied.next_up_on_time_out.as_ref(), false)
+		} else {
+			(None, true)
+		};
+		if stays {
+			let para = occupied.candidate_descriptor.para_id;
+			demands.entry(para).or_default().ancestors.insert(occupied.candidate_hash);
+		}
+		if let Some(next) = next {
+			demands.entry(next.para_id).or_default().count += 1;
+		}
+	}
+	demands.retain(|_, demand| demand.count > 0);
+	demands
+}
+
+/// Joins the paras' candidates into one list. A block carries one code upgrade: where a second one would
+/// come, the rest of its para is left out. Answers the candidates, and those that were left out.
+pub(crate) fn flatten(
+	candidates: BTreeMap<ParaId, Vec<BackedCandidate>>,
+) -> (Vec<BackedCandidate>, Vec<BackedCandidate>) {
+	let (mut chosen, mut left_out) = (Vec::new(), Vec::new());
+	let mut upgrades = false;
+	for of_para in candidates.into_values() {
+		let mut open = true;
+		for candidate in of_para {
+			let upgrade = candidate.candidate.commitments.new_validation_code.is_some();
+			open &= !(upgrade && upgrades);
+			if open {
+				upgrades |= upgrade;
+				chosen.push(candidate);
+			} else {
+				left_out.push(candidate);
+			}
+		}
+	}
+	(chosen, left_out)
+}

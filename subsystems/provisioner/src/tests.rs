@@ -1,0 +1,368 @@
+//! Scenarios of the provisioner (backing pipeline §9.12), as far as they do not concern disputes.
+
+use crate::*;
+use codec::Decode;
+use headway_machine::testing::{self, hash};
+use headway_primitives::*;
+
+const START: Timestamp = Timestamp::from_unix_ms(1_000_000);
+const N_VALIDATORS: usize = 6;
+
+fn after(millis: u64) -> Timestamp {
+	START + Duration::from_millis(millis)
+}
+
+fn descriptor(para: u32) -> CandidateDescriptorV2 {
+	let zero = Hash::zero();
+	let code = ValidationCode(vec![1]).hash();
+	CandidateDescriptorV2::new_v2(ParaId(para), hash(10), CoreIndex(0), 1, zero, zero, zero, zero, code)
+}
+
+/// The cores of a leaf, one word each: `free`, `p1` (scheduled for para 1), or `p1-p2/p3@12+134`: occupied by
+/// a candidate of para 1, then para 2 if it becomes available or para 3 if it times out (`_` for nobody) at
+/// block 12, and the availability votes of validators 1, 3 and 4 are on chain.
+fn cores(notation: &str) -> Vec<CoreState> {
+	let para = |text: &str| text.trim_start_matches('p').parse().expect("a para");
+	let scheduled = |text: &str| ScheduledCore { para_id: ParaId(para(text)), collator: None };
+	let next = |text: &str| (text != "_").then(|| scheduled(text));
+	let core = |(index, word): (usize, &str)| match word.split_once('-') {
+		None if word == "free" => CoreState::Free,
+		None => CoreState::Scheduled(scheduled(word)),
+		Some((occupant, rest)) => {
+			let (rest, votes) = rest.split_once('+').unwrap_or((rest, ""));
+			let (rest, time_out_at) = rest.split_once('@').unwrap_or((rest, "100"));
+			let (available, timed_out) = rest.split_once('/').expect("two nexts");
+			let voted = |i: usize| votes.contains(&i.to_string());
+			CoreState::Occupied(OccupiedCore {
+				next_up_on_available: next(available),
+				occupied_since: 9,
+				time_out_at: time_out_at.parse().expect("a number"),
+				next_up_on_time_out: next(timed_out),
+				availability: (0..N_VALIDATORS).map(voted).collect(),
+				group_responsible: GroupIndex(0),
+				candidate_hash: occupant_hash(index),
+				candidate_descriptor: descriptor(para(occupant)),
+			})
+		},
+	};
+	notation.split_whitespace().enumerate().map(core).collect()
+}
+
+/// The candidate that occupies a core.
+fn occupant_hash(core: usize) -> CandidateHash {
+	CandidateHash(hash(500 + core as u64))
+}
+
+fn leaf(notation: &str) -> LeafContext {
+	let keys = testing::validator_keys(N_VALIDATORS as u32);
+	let session = testing::session(1, &keys, vec![(0..N_VALIDATORS as u32).collect()], None);
+	let mut leaf = testing::leaf(testing::block(10, &session, ClaimQueue::new()), Vec::new());
+	leaf.availability_cores = cores(notation);
+	leaf
+}
+
+fn bitfield(validator: u32, bits: &str) -> Event {
+	let bits = bits.chars().map(|bit| bit == '1').collect();
+	let bytes = [validator as u8; 64];
+	let signature = ValidatorSignature::decode(&mut &bytes[..]).expect("64 bytes");
+	let payload = AvailabilityBitfield(bits);
+	let validator_index = ValidatorIndex(validator);
+	let bitfield = Signed::assume_checked(UncheckedSigned { payload, validator_index, signature });
+	Event::Bitfield { relay_parent: hash(10), bitfield }
+}
+
+fn backed(para: u32, n: u8, upgrades: bool) -> BackedCandidate {
+	let commitments = CandidateCommitments {
+		head_data: HeadData(vec![n]),
+		new_validation_code: upgrades.then(|| ValidationCode(vec![n])),
+		..Default::default()
+	};
+	let candidate = CommittedCandidateReceiptV2 { descriptor: descriptor(para), commitments };
+	BackedCandidate::new(candidate, Vec::new(), Default::default(), CoreIndex(0))
+}
+
+fn reference(candidate: &BackedCandidate) -> CandidateRef {
+	let scheduling_parent = candidate.candidate.descriptor.scheduling_parent();
+	CandidateRef { candidate_hash: candidate.hash(), scheduling_parent }
+}
+
+struct Harness {
+	machine: Provisioner,
+	traces: Vec<Trace>,
+}
+
+impl Harness {
+	fn new(leaf: LeafContext) -> Self {
+		let mut this = Self { machine: Provisioner::new(), traces: Vec::new() };
+		let update = LeavesUpdate { activated: Some(Arc::new(leaf)), deactivated: Vec::new() };
+		this.send(START, Event::Leaves(update));
+		this
+	}
+
+	fn send(&mut self, now: Timestamp, event: Event) -> Vec<Effect> {
+		let mut effects = Effects::new();
+		self.machine.handle(now, event, &mut effects);
+		self.traces.extend(effects.take_traces());
+		effects.take()
+	}
+
+	fn tick(&mut self, now: Timestamp) -> Vec<Effect> {
+		let mut effects = Effects::new();
+		self.machine.tick(now, &mut effects);
+		self.traces.extend(effects.take_traces());
+		effects.take()
+	}
+
+	fn request(&mut self, now: Timestamp) -> Vec<Effect> {
+		self.send(now, Event::InherentRequest { token: Token(7), parent: hash(10) })
+	}
+
+	/// Requests an inherent for a ready leaf, with candidates that prospective parachains and backing have.
+	fn provide(&mut self, have: &[BackedCandidate]) -> ProvisionedData {
+		let mut effects = VecDeque::from(self.request(after(2000)));
+		loop {
+			let of = |para: ParaId| have.iter().filter(move |c| c.candidate.descriptor.para_id == para);
+			let event = match effects.pop_front().expect("an answer") {
+				Effect::Inherent { data, .. } => return data.expect("the leaf is known"),
+				Effect::Backable(query) => Event::Backable {
+					token: query.token,
+					candidates: of(query.para).map(reference).collect(),
+				},
+				Effect::GetCandidates { token, candidates } => {
+					let answer = candidates.into_iter().map(|(para, candidates)| {
+						let chosen = of(para).filter(|c| candidates.contains(&reference(c))).cloned();
+						(para, chosen.collect())
+					});
+					Event::Candidates { token, candidates: answer.collect() }
+				},
+			};
+			effects.extend(self.send(after(2000), event));
+		}
+	}
+
+	fn reasons(&self) -> Vec<Reason> {
+		let reason = |trace: &Trace| match trace.stage {
+			Stage::Dropped(reason) => Some(reason),
+			_ => None,
+		};
+		self.traces.iter().filter_map(reason).collect()
+	}
+}
+
+/// What is asked of prospective parachains: para, count and the cores of the ancestors.
+fn queries(effects: &[Effect]) -> Vec<(u32, usize, Vec<usize>)> {
+	let query = |effect: &Effect| match effect {
+		Effect::Backable(query) => {
+			assert_eq!(query.leaf, hash(10));
+			let ancestors = (0..20).filter(|core| query.ancestors.contains(&occupant_hash(*core)));
+			Some((query.para.0, query.count, ancestors.collect()))
+		},
+		_ => None,
+	};
+	effects.iter().filter_map(query).collect()
+}
+
+#[test]
+fn pr_01_one_bitfield_per_validator_the_fuller_one_ascending() {
+	let mut harness = Harness::new(leaf("p1-_/_ p2-_/_ p3-_/_ free p4"));
+	for event in [
+		bitfield(4, "10000"),
+		bitfield(2, "11000"),
+		bitfield(2, "11100"),
+		bitfield(2, "01100"),
+		bitfield(0, "00000"),
+		bitfield(1, "00010"),
+		bitfield(1, "00001"),
+		bitfield(3, "1110"),
+		bitfield(6, "10000"),
+	] {
+		harness.send(START, event);
+	}
+	let selected = harness.provide(&[]).bitfields;
+	let selected: Vec<_> = selected.iter().map(|b| (b.validator_index.0, b.payload.0.count_ones())).collect();
+	assert_eq!(selected, [(0, 0), (2, 3), (4, 1)]);
+	use Reason::*;
+	assert_eq!(
+		harness.reasons(),
+		[DuplicateMessage, UnexpectedMessage, UnexpectedMessage, MalformedMessage, MalformedMessage]
+	);
+}
+
+#[test]
+fn a_tie_keeps_the_first_bitfield() {
+	let mut harness = Harness::new(leaf("p1-_/_ p2-_/_"));
+	harness.send(START, bitfield(0, "10"));
+	harness.send(START, bitfield(0, "01"));
+	let selected = harness.provide(&[]).bitfields;
+	assert!(selected.len() == 1 && selected[0].payload.0[0]);
+}
+
+#[test]
+fn pr_02_a_request_waits_until_the_leaf_is_ready() {
+	let mut harness = Harness::new(leaf("p1"));
+	assert_eq!(harness.machine.next_deadline(), None, "nobody asked");
+	assert_eq!(harness.request(after(500)), []);
+	assert_eq!(harness.machine.next_deadline(), Some(after(2000)));
+	assert_eq!(harness.tick(after(1999)), []);
+	assert_eq!(queries(&harness.tick(after(2000))), [(1, 1, vec![])]);
+	let unknown = Event::InherentRequest { token: Token(8), parent: hash(11) };
+	assert_eq!(harness.send(after(2000), unknown), [Effect::Inherent { token: Token(8), data: None }]);
+	assert_eq!(harness.reasons(), [Reason::OutOfView]);
+}
+
+#[test]
+fn bitfields_that_arrive_while_a_request_waits_are_in_the_inherent() {
+	let mut harness = Harness::new(leaf("free p1-_/_"));
+	harness.request(START);
+	harness.send(after(1900), bitfield(0, "01"));
+	let effects = harness.tick(after(2000));
+	let [Effect::Inherent { data: Some(data), .. }] = &effects[..] else {
+		panic!("an inherent: {effects:?}")
+	};
+	assert_eq!(data.bitfields.len(), 1);
+}
+
+#[test]
+fn a_leaf_that_goes_answers_those_who_wait() {
+	let mut harness = Harness::new(leaf("p1"));
+	harness.request(START);
+	let update = LeavesUpdate { activated: None, deactivated: vec![hash(10)] };
+	let effects = harness.send(after(100), Event::Leaves(update));
+	assert_eq!(effects, [Effect::Inherent { token: Token(7), data: None }]);
+	assert_eq!(harness.machine.next_deadline(), None);
+	harness.send(after(100), bitfield(0, "0"));
+	assert_eq!(harness.reasons(), [Reason::OutOfView]);
+}
+
+#[test]
+fn pr_03_cores_are_counted_per_para_and_paras_ascend() {
+	let mut harness = Harness::new(leaf("p3 p2 free p1 p3"));
+	assert_eq!(queries(&harness.request(after(2000))), [(1, 1, vec![]), (2, 1, vec![]), (3, 2, vec![])]);
+}
+
+#[test]
+fn pr_04_occupied_cores_by_what_becomes_of_their_candidates() {
+	// The leaf is block 10, and five of six validators make a candidate available, as for the runtime.
+	for (notation, bitfields, expected) in [
+		// Becomes available: by votes on chain, by bitfields, by both.
+		("p1-p1/p2+01234", vec![], vec![(1, 1, vec![0])]),
+		("p1-p1/p2", vec![(0, "1"), (1, "1"), (2, "1"), (3, "1"), (5, "1")], vec![(1, 1, vec![0])]),
+		("p1-p2/p1+012", vec![(1, "1"), (3, "1"), (4, "1")], vec![(2, 1, vec![])]),
+		// One vote is missing.
+		("p1-p1/p1+0123", vec![(2, "1")], vec![]),
+		("p1-p1/p1+0123", vec![(4, "0")], vec![]),
+		// Times out in the next block, or the one after it.
+		("p1-p1/p2@11", vec![], vec![(2, 1, vec![])]),
+		("p1-p2/p1@11", vec![], vec![(1, 1, vec![])]),
+		("p1-p1/p2@12", vec![], vec![]),
+		// Availability goes before the time-out.
+		("p1-p1/p2@11+01234", vec![], vec![(1, 1, vec![0])]),
+		// Neither: an ancestor still, for the para's other core.
+		("p1-p1/p1 p1", vec![], vec![(1, 1, vec![0])]),
+		("p1-p1/p1+01234 p1-p1/p1 p1-_/_@11", vec![], vec![(1, 1, vec![0, 1])]),
+	] {
+		let mut harness = Harness::new(leaf(notation));
+		for (validator, bits) in &bitfields {
+			harness.send(START, bitfield(*validator, bits));
+		}
+		assert_eq!(queries(&harness.request(after(2000))), expected, "{notation} {bitfields:?}");
+	}
+}
+
+#[test]
+fn under_synchronous_backing_an_occupied_core_gives_nothing() {
+	let mut leaf = leaf("p1-p1/p1+01234 p2-p2/p2@11 p3 p4-p4/p4");
+	leaf.async_backing_params = AsyncBackingParams { max_candidate_depth: 0, allowed_ancestry_len: 0 };
+	let mut harness = Harness::new(leaf);
+	assert_eq!(queries(&harness.request(after(2000))), [(3, 1, vec![])]);
+}
+
+#[test]
+fn pr_05_one_code_upgrade_per_block_and_the_rest_of_the_second_para_is_left_out() {
+	let mut harness = Harness::new(leaf("p1 p1 p1 p2 p2 p2 p3 p3"));
+	let have = [
+		backed(1, 1, false),
+		backed(1, 2, true),
+		backed(1, 3, false),
+		backed(2, 1, false),
+		backed(2, 2, true),
+		backed(2, 3, false),
+		backed(3, 1, false),
+	];
+	let chosen = harness.provide(&have).backed_candidates;
+	assert_eq!(chosen, [&have[..4], &have[6..]].concat());
+	assert_eq!(harness.reasons(), [Reason::CapacityReached; 2]);
+	assert_eq!(harness.traces.iter().filter(|trace| trace.stage == Stage::Provisioned).count(), 5);
+
+	let mut harness = Harness::new(leaf("p1 p1"));
+	let have = [backed(1, 1, true), backed(1, 2, true)];
+	assert_eq!(harness.provide(&have).backed_candidates, &have[..1]);
+}
+
+#[test]
+fn pr_06_backing_is_asked_by_scheduling_parent() {
+	let mut harness = Harness::new(leaf("p1 p2"));
+	let effects = harness.request(after(2000));
+	let tokens: Vec<Token> = effects
+		.iter()
+		.filter_map(|effect| match effect {
+			Effect::Backable(query) => Some(query.token),
+			_ => None,
+		})
+		.collect();
+	let candidate = CandidateRef { candidate_hash: CandidateHash(hash(1)), scheduling_parent: hash(9) };
+	let answer = |token, candidates| Event::Backable { token, candidates };
+	assert_eq!(harness.send(after(2000), answer(tokens[1], Vec::new())), []);
+	let effects = harness.send(after(2000), answer(tokens[0], vec![candidate; 5]));
+	let [Effect::GetCandidates { candidates, .. }] = &effects[..] else {
+		panic!("votes are needed: {effects:?}")
+	};
+	assert_eq!(*candidates, [(ParaId(1), vec![candidate])].into(), "no more than there are cores");
+}
+
+#[test]
+fn pr_11_neighbours_that_do_not_answer_cost_the_candidates_but_not_the_bitfields() {
+	let mut harness = Harness::new(leaf("p1 p2-_/_"));
+	harness.send(START, bitfield(0, "01"));
+	let effects = harness.request(after(3000));
+	assert_eq!(queries(&effects).len(), 1);
+	assert_eq!(harness.machine.next_deadline(), Some(after(3500)));
+	assert_eq!(harness.tick(after(3499)), []);
+	let effects = harness.tick(after(3500));
+	let [Effect::Inherent { token: Token(7), data: Some(data) }] = &effects[..] else {
+		panic!("an inherent: {effects:?}")
+	};
+	assert_eq!((data.bitfields.len(), data.backed_candidates.len()), (1, 0));
+	assert_eq!(harness.machine.next_deadline(), None);
+}
+
+#[test]
+fn requests_per_leaf_are_bounded() {
+	let mut harness = Harness::new(leaf("p1"));
+	for _ in 0..REQUESTS_PER_LEAF_MAX {
+		assert_eq!(harness.request(START), []);
+	}
+	assert_eq!(harness.request(START), [Effect::Inherent { token: Token(7), data: None }]);
+	assert_eq!(harness.reasons(), [Reason::CapacityReached]);
+}
+
+#[test]
+fn two_requests_are_answered_each() {
+	let mut harness = Harness::new(leaf("p1"));
+	let candidate = backed(1, 1, false);
+	assert_eq!(harness.provide(std::slice::from_ref(&candidate)).backed_candidates, [candidate.clone()]);
+	assert_eq!(harness.provide(std::slice::from_ref(&candidate)).backed_candidates, [candidate]);
+}
+
+#[test]
+fn the_same_events_give_the_same_effects() {
+	let run = || {
+		let mut harness = Harness::new(leaf("p3 p1-p1/p1+01234 p2 p1"));
+		for validator in [5, 1, 3] {
+			harness.send(START, bitfield(validator, "0100"));
+		}
+		let have = [backed(1, 1, false), backed(1, 2, true), backed(2, 1, true), backed(3, 1, false)];
+		(harness.provide(&have), harness.traces)
+	};
+	assert_eq!(run(), run());
+}

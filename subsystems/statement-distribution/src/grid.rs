@@ -1,0 +1,406 @@
+//! What neighbours in the grid know of backed candidates at one scheduling parent: manifests, acknowledgements and, once
+//! both sides exchanged them, statements that go directly (backing pipeline §4.5).
+
+use crate::{
+	filter::{self, Kind},
+	grid_view::GroupView,
+};
+use headway_machine::wire::StatementFilter;
+use headway_primitives::{CandidateHash, CompactStatement, GroupIndex, Hash, ParaId, ValidatorIndex};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How somebody says that he knows a candidate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ManifestKind {
+	/// On his own accord, with all that identifies the candidate.
+	Full,
+	/// In answer to a full manifest.
+	Acknowledgement,
+}
+
+/// What a manifest says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ManifestSummary {
+	/// The group that backed the candidate.
+	pub(crate) group: GroupIndex,
+	/// The para.
+	pub(crate) para: ParaId,
+	/// Hash of the head data that it builds on.
+	pub(crate) parent_head_data_hash: Hash,
+	/// Statements that the sender knows.
+	pub(crate) knowledge: StatementFilter,
+}
+
+/// What a manifest about a candidate of a group must keep to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ManifestRules {
+	/// Members of the group.
+	pub(crate) group_size: usize,
+	/// Votes that it takes to back a candidate.
+	pub(crate) threshold: usize,
+	/// Candidates of the para that each member may propose.
+	pub(crate) seconding_limit: usize,
+}
+
+/// Why a manifest is rejected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ManifestError {
+	/// The sender is not expected to send it.
+	Disallowed,
+	/// Bit vectors of the wrong length, or nobody seconded.
+	Malformed,
+	/// Too few votes to back the candidate.
+	Insufficient,
+	/// It contradicts what the same sender said before.
+	Conflicting,
+	/// The sender says that a member proposed more candidates than it may.
+	Overflow,
+}
+
+/// Manifests that one validator sent.
+#[derive(Debug, Default)]
+struct Received {
+	manifests: BTreeMap<CandidateHash, ManifestSummary>,
+	/// How many candidates each member of a group proposed for a para, by these manifests.
+	seconded: BTreeMap<(GroupIndex, ParaId), Vec<usize>>,
+}
+
+impl Received {
+	fn import(
+		&mut self,
+		rules: ManifestRules,
+		candidate: CandidateHash,
+		manifest: ManifestSummary,
+	) -> Result<(), ManifestError> {
+		let previous = self.manifests.get(&candidate);
+		if let Some(previous) = previous {
+			let agrees = previous.group == manifest.group
+				&& previous.para == manifest.para
+				&& previous.parent_head_data_hash == manifest.parent_head_data_hash
+				&& filter::is_superset(&manifest.knowledge, &previous.knowledge);
+			if !agrees {
+				return Err(ManifestError::Conflicting);
+			}
+		}
+		// Only what is new counts: a repeated manifest is no new proposal.
+		let fresh: Vec<usize> = (0..rules.group_size)
+			.filter(|position| filter::contains(&manifest.knowledge, *position, Kind::Seconded))
+			.filter(|position| {
+				!previous.is_some_and(|p| filter::contains(&p.knowledge, *position, Kind::Seconded))
+			})
+			.collect();
+		let counts = self.seconded.entry((manifest.group, manifest.para));
+		let counts = counts.or_insert_with(|| vec![0; rules.group_size]);
+		if fresh.iter().any(|position| counts[*position] >= rules.seconding_limit) {
+			return Err(ManifestError::Overflow);
+		}
+		fresh.into_iter().for_each(|position| counts[position] += 1);
+		self.manifests.insert(candidate, manifest);
+		Ok(())
+	}
+}
+
+/// What we and a neighbour told each other about a candidate.
+#[derive(Debug, Default)]
+struct Mutual {
+	/// What it knows; none until it sent a manifest or an acknowledgement.
+	remote: Option<StatementFilter>,
+	/// What we told it; none until we sent a manifest or an acknowledgement.
+	local: Option<StatementFilter>,
+	/// What it sent us directly.
+	received: Option<StatementFilter>,
+}
+
+impl Mutual {
+	fn exchanged(&self) -> bool {
+		self.remote.is_some() && self.local.is_some()
+	}
+}
+
+/// A candidate that is backed as far as we know.
+#[derive(Debug)]
+struct Backed {
+	group: GroupIndex,
+	/// Statements that we hold.
+	known: StatementFilter,
+	mutual: BTreeMap<ValidatorIndex, Mutual>,
+}
+
+impl Backed {
+	/// Statements that a neighbour is to get: those that we hold and it lacks, once manifests were exchanged.
+	fn missing(&self, validator: ValidatorIndex) -> Vec<(usize, Kind)> {
+		let Some(mutual) = self.mutual.get(&validator).filter(|mutual| mutual.exchanged()) else {
+			return Vec::new();
+		};
+		let lacks = |(position, kind): &(usize, Kind)| {
+			!mutual.remote.as_ref().is_some_and(|remote| filter::contains(remote, *position, *kind))
+		};
+		filter::ones(&self.known).filter(lacks).collect()
+	}
+}
+
+/// Where a direct statement about a backed candidate could come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Provider {
+	/// The neighbour.
+	pub(crate) validator: ValidatorIndex,
+	/// Whether we told it already that we have the statement.
+	pub(crate) knows_that_we_know: bool,
+}
+
+/// Knowledge of our neighbours about the backed candidates of one scheduling parent.
+///
+/// # Bounds
+///
+/// - `received`: per neighbour of the receive (or, for acknowledgements, send) set, group and para, as many manifests as
+///   the group's members may propose: each shows at least one proposal, and proposals are counted.
+/// - `unconfirmed`: as `received`, turned around.
+/// - `backed`: candidates that our own backing found backed, so at most what groups may propose; `mutual` holds neighbours
+///   of the send and receive sets, at most `2·√n`.
+/// - `pending_manifests`: neighbours times backed candidates.
+///
+/// To fill `received`, a neighbour lies about backed candidates, of which each costs us one request and it a
+/// `CostMajor` when its answer does not hold.
+#[derive(Debug, Default)]
+pub(crate) struct GridTracker {
+	received: BTreeMap<ValidatorIndex, Received>,
+	unconfirmed: BTreeMap<CandidateHash, BTreeSet<ValidatorIndex>>,
+	backed: BTreeMap<CandidateHash, Backed>,
+	pending_manifests: BTreeMap<ValidatorIndex, BTreeMap<CandidateHash, ManifestKind>>,
+}
+
+impl GridTracker {
+	/// Takes a manifest. True if it is to be acknowledged.
+	pub(crate) fn import_manifest(
+		&mut self,
+		view: &GroupView,
+		rules: ManifestRules,
+		candidate: CandidateHash,
+		manifest: ManifestSummary,
+		kind: ManifestKind,
+		sender: ValidatorIndex,
+	) -> Result<bool, ManifestError> {
+		let sent = self.has_sent(sender, candidate);
+		let allowed = match kind {
+			ManifestKind::Full => view.receiving.contains(&sender),
+			ManifestKind::Acknowledgement => view.sending.contains(&sender) && sent,
+		};
+		if !allowed {
+			return Err(ManifestError::Disallowed);
+		}
+		if !manifest.knowledge.has_len(rules.group_size) || !manifest.knowledge.has_seconded() {
+			return Err(ManifestError::Malformed);
+		}
+		if manifest.knowledge.backing_validators() < rules.threshold {
+			return Err(ManifestError::Insufficient);
+		}
+		let (group, knowledge) = (manifest.group, manifest.knowledge.clone());
+		self.received.entry(sender).or_default().import(rules, candidate, manifest)?;
+		match self.backed.get_mut(&candidate) {
+			Some(backed) if backed.group == group => {
+				let mutual = backed.mutual.entry(sender).or_default();
+				// It may have sent or got more since the manifest was written.
+				let remote = mutual.remote.get_or_insert_with(|| StatementFilter::blank(rules.group_size));
+				filter::ones(&knowledge)
+					.for_each(|(position, kind)| filter::set(remote, position, kind, true));
+				let acknowledge = kind == ManifestKind::Full && !sent;
+				if acknowledge {
+					let pending = self.pending_manifests.entry(sender).or_default();
+					pending.insert(candidate, ManifestKind::Acknowledgement);
+				}
+				Ok(acknowledge)
+			},
+			// It claims another group: the claim is judged elsewhere.
+			Some(_) => Ok(false),
+			None => {
+				self.unconfirmed.entry(candidate).or_default().insert(sender);
+				Ok(false)
+			},
+		}
+	}
+
+	/// Notes that a candidate is backed. Answers who is to be told, and how.
+	pub(crate) fn add_backed(
+		&mut self,
+		view: Option<&GroupView>,
+		candidate: CandidateHash,
+		group: GroupIndex,
+		known: StatementFilter,
+	) -> Vec<(ValidatorIndex, ManifestKind)> {
+		if self.backed.contains_key(&candidate) {
+			return Vec::new();
+		}
+		let mut mutual = BTreeMap::<ValidatorIndex, Mutual>::new();
+		for sender in self.unconfirmed.remove(&candidate).into_iter().flatten() {
+			let manifest = self.received.get(&sender).and_then(|received| received.manifests.get(&candidate));
+			if let Some(manifest) = manifest.filter(|manifest| manifest.group == group) {
+				mutual.entry(sender).or_default().remote = Some(manifest.knowledge.clone());
+			}
+		}
+		self.backed.insert(candidate, Backed { group, known, mutual });
+		view.map(|view| self.queue_manifests(view, candidate)).unwrap_or_default()
+	}
+
+	/// Candidates that are backed, with their groups.
+	pub(crate) fn backed(&self) -> Vec<(CandidateHash, GroupIndex)> {
+		self.backed.iter().map(|(candidate, backed)| (*candidate, backed.group)).collect()
+	}
+
+	/// Queues what neighbours are to be told about a backed candidate: also when the topology comes after the candidate.
+	/// Answers who is to be told, and how.
+	pub(crate) fn queue_manifests(
+		&mut self,
+		view: &GroupView,
+		candidate: CandidateHash,
+	) -> Vec<(ValidatorIndex, ManifestKind)> {
+		let Some(backed) = self.backed.get(&candidate) else { return Vec::new() };
+		let mutual = |validator: &ValidatorIndex| backed.mutual.get(validator);
+		let mut targets: BTreeMap<_, _> =
+			view.sending.iter().map(|validator| (*validator, ManifestKind::Full)).collect();
+		// To somebody who told us already, an acknowledgement says all.
+		let told = view.receiving.iter().filter(|v| mutual(v).is_some_and(|mutual| mutual.remote.is_some()));
+		targets.extend(told.map(|validator| (*validator, ManifestKind::Acknowledgement)));
+		targets.retain(|validator, _| !mutual(validator).is_some_and(|mutual| mutual.local.is_some()));
+		for (validator, kind) in &targets {
+			self.pending_manifests.entry(*validator).or_default().insert(candidate, *kind);
+		}
+		targets.into_iter().collect()
+	}
+
+	/// Manifests and acknowledgements to be sent to a neighbour.
+	pub(crate) fn pending_manifests(&self, validator: ValidatorIndex) -> Vec<(CandidateHash, ManifestKind)> {
+		let pending = self.pending_manifests.get(&validator).into_iter().flatten();
+		pending.map(|(candidate, kind)| (*candidate, *kind)).collect()
+	}
+
+	/// Notes that we sent a manifest or an acknowledgement that says that we know `knowledge`.
+	pub(crate) fn manifest_sent(
+		&mut self,
+		validator: ValidatorIndex,
+		candidate: CandidateHash,
+		knowledge: StatementFilter,
+	) {
+		if let Some(pending) = self.pending_manifests.get_mut(&validator) {
+			pending.remove(&candidate);
+		}
+		if let Some(backed) = self.backed.get_mut(&candidate) {
+			backed.mutual.entry(validator).or_default().local = Some(knowledge);
+		}
+	}
+
+	/// Statements about a candidate to be sent to a neighbour, `Seconded` first: position in the group and kind.
+	pub(crate) fn pending_statements(
+		&self,
+		validator: ValidatorIndex,
+		candidate: CandidateHash,
+	) -> Vec<(usize, Kind)> {
+		self.backed.get(&candidate).map(|backed| backed.missing(validator)).unwrap_or_default()
+	}
+
+	/// Neighbours that a statement is to be sent to: manifests were exchanged, and they lack it.
+	pub(crate) fn statement_targets(
+		&self,
+		candidate: CandidateHash,
+		group: GroupIndex,
+		position: usize,
+		kind: Kind,
+	) -> Vec<ValidatorIndex> {
+		let backed = self.backed.get(&candidate).filter(|backed| backed.group == group);
+		let lacks = |mutual: &Mutual| {
+			mutual.exchanged()
+				&& !mutual.remote.as_ref().is_some_and(|remote| filter::contains(remote, position, kind))
+		};
+		let mutual = backed.into_iter().flat_map(|backed| &backed.mutual);
+		mutual.filter(|(_, mutual)| lacks(mutual)).map(|(validator, _)| *validator).collect()
+	}
+
+	/// Neighbours that may send us a statement directly: manifests were exchanged, and they did not send it yet.
+	pub(crate) fn statement_providers(
+		&self,
+		candidate: CandidateHash,
+		group: GroupIndex,
+		position: usize,
+		kind: Kind,
+	) -> Vec<Provider> {
+		let has = |filter: &Option<StatementFilter>| {
+			filter.as_ref().is_some_and(|filter| filter::contains(filter, position, kind))
+		};
+		let backed = self.backed.get(&candidate).filter(|backed| backed.group == group);
+		let mutual = backed.into_iter().flat_map(|backed| &backed.mutual);
+		mutual
+			.filter(|(_, mutual)| mutual.exchanged() && !has(&mutual.received))
+			.map(|(validator, mutual)| Provider {
+				validator: *validator,
+				knows_that_we_know: has(&mutual.local),
+			})
+			.collect()
+	}
+
+	/// Notes that a statement went to (or, if `received`, came from) a neighbour: both know of each other that they know.
+	pub(crate) fn note_direct(
+		&mut self,
+		candidate: CandidateHash,
+		position: usize,
+		kind: Kind,
+		counterparty: ValidatorIndex,
+		received: bool,
+	) {
+		let Some(backed) = self.backed.get_mut(&candidate) else { return };
+		let group_size = backed.known.seconded_in_group.len();
+		let Some(mutual) = backed.mutual.get_mut(&counterparty) else { return };
+		if let (Some(remote), Some(local)) = (&mut mutual.remote, &mut mutual.local) {
+			filter::set(remote, position, kind, true);
+			filter::set(local, position, kind, true);
+			if received {
+				let filter = mutual.received.get_or_insert_with(|| StatementFilter::blank(group_size));
+				filter::set(filter, position, kind, true);
+			}
+		}
+	}
+
+	/// Notes a statement that we learned, whichever way: neighbours that lack it are to get it.
+	pub(crate) fn learned(
+		&mut self,
+		candidate: CandidateHash,
+		group: GroupIndex,
+		position: usize,
+		kind: Kind,
+	) {
+		if let Some(backed) = self.backed.get_mut(&candidate).filter(|backed| backed.group == group) {
+			filter::set(&mut backed.known, position, kind, true);
+		}
+	}
+
+	/// Whether a neighbour may ask us for the candidate: we told it, and it did not tell us.
+	pub(crate) fn can_request(&self, validator: ValidatorIndex, candidate: CandidateHash) -> bool {
+		let mutual = self.backed.get(&candidate).and_then(|backed| backed.mutual.get(&validator));
+		mutual.is_some_and(|mutual| mutual.local.is_some() && mutual.remote.is_none())
+	}
+
+	/// What a neighbour said in a manifest that it knows about a candidate.
+	pub(crate) fn advertised(
+		&self,
+		validator: ValidatorIndex,
+		candidate: CandidateHash,
+	) -> Option<&ManifestSummary> {
+		self.received.get(&validator)?.manifests.get(&candidate)
+	}
+
+	fn has_sent(&self, validator: ValidatorIndex, candidate: CandidateHash) -> bool {
+		let mutual = self.backed.get(&candidate).and_then(|backed| backed.mutual.get(&validator));
+		mutual.is_some_and(|mutual| mutual.local.is_some())
+	}
+}
+
+/// A statement of a member of a group.
+pub(crate) fn statement_of(
+	group: &[ValidatorIndex],
+	candidate: CandidateHash,
+	(position, kind): (usize, Kind),
+) -> Option<(ValidatorIndex, CompactStatement)> {
+	group.get(position).map(|validator| (*validator, kind.statement(candidate)))
+}
+
+#[cfg(test)]
+#[path = "grid_tests.rs"]
+mod tests;

@@ -1,0 +1,104 @@
+//! What the machine does on each event.
+
+mod circulate;
+mod fetch;
+mod import;
+mod leaves;
+mod manifests;
+mod serve;
+mod statements;
+
+use crate::{Effect, StatementDistribution};
+use headway_machine::{
+	wire::{StatementMessage, ValidationMessage},
+	Effects, NetworkEffect, PeerId, Reason, Reputation, Stage, Timestamp, Trace,
+};
+use headway_primitives::{CandidateHash, Hash, ParaId};
+
+const SUBSYSTEM: &str = "statement-distribution";
+
+/// The time, and where effects go.
+pub(crate) struct Ctx<'a> {
+	/// Now.
+	pub(crate) now: Timestamp,
+	/// What is asked for.
+	pub(crate) effects: &'a mut Effects<Effect>,
+}
+
+impl Ctx<'_> {
+	/// Sends a message to peers.
+	fn send(&mut self, peers: Vec<PeerId>, message: StatementMessage) {
+		if !peers.is_empty() {
+			let message = ValidationMessage::Statement(message);
+			self.effects.push(Effect::Network(NetworkEffect::SendValidation { peers, message }));
+		}
+	}
+
+	/// Notes that something was dropped.
+	fn dropped(&mut self, about: About, reason: Reason) {
+		let mut trace = Trace::new(self.now, SUBSYSTEM, Stage::Dropped(reason));
+		(trace.candidate, trace.para, trace.relay_parent) =
+			(about.candidate, about.para, about.scheduling_parent);
+		self.effects.trace(trace);
+	}
+}
+
+/// What a dropped message was about, as far as it is known.
+#[derive(Clone, Copy, Default, Debug)]
+struct About {
+	candidate: Option<CandidateHash>,
+	para: Option<ParaId>,
+	scheduling_parent: Option<Hash>,
+}
+
+impl About {
+	fn new(scheduling_parent: Hash, candidate: CandidateHash) -> Self {
+		Self { candidate: Some(candidate), para: None, scheduling_parent: Some(scheduling_parent) }
+	}
+
+	fn candidate(candidate: CandidateHash) -> Self {
+		Self { candidate: Some(candidate), ..Default::default() }
+	}
+}
+
+/// A message is refused: why, and what it costs its sender.
+#[derive(Clone, Copy, Debug)]
+struct Refusal {
+	reason: Reason,
+	change: Option<Reputation>,
+}
+
+impl Refusal {
+	fn minor(reason: Reason, why: &'static str) -> Self {
+		Self { reason, change: Some(Reputation::CostMinor(why)) }
+	}
+
+	fn major(reason: Reason, why: &'static str) -> Self {
+		Self { reason, change: Some(Reputation::CostMajor(why)) }
+	}
+
+	fn silent(reason: Reason) -> Self {
+		Self { reason, change: None }
+	}
+}
+
+impl StatementDistribution {
+	/// Does what is due by now: sends requests, answers requests, reports reputations.
+	pub(crate) fn advance(&mut self, ctx: &mut Ctx) {
+		self.requests.tick(ctx.now);
+		self.send_requests(ctx);
+		self.serve_waiting(ctx);
+		self.reputation.report(ctx.now, ctx.effects);
+	}
+
+	fn change_reputation(&mut self, ctx: &mut Ctx, peer: &PeerId, change: Reputation) {
+		self.reputation.change(ctx.now, ctx.effects, peer, change);
+	}
+
+	fn refuse(&mut self, ctx: &mut Ctx, peer: &PeerId, about: About, refusal: Refusal) {
+		ctx.dropped(about, refusal.reason);
+		if let Some(change) = refusal.change {
+			self.change_reputation(ctx, peer, change);
+		}
+	}
+}
