@@ -1,0 +1,264 @@
+//! Which block to build on: the decision, without I/O.
+//!
+//! What the relay chain has is certain: the included head, and behind it the heads of candidates that wait for availability. Behind
+//! those may follow our own blocks which the relay chain may still back. A block is beyond hope when its relay parent has left
+//! the window of relay parents that the leaf allows; whatever was built on it goes with it, and building starts again from what the
+//! relay chain has.
+
+use codec::DecodeAll;
+use headway_metronome_pvf::Head;
+use headway_primitives::{Hash, HeadData};
+use std::collections::{BTreeSet, VecDeque};
+
+/// Blocks that are not included yet, per core, before the collator waits.
+pub const UNINCLUDED_MAX_PER_CORE: usize = 3;
+/// Own blocks that are remembered.
+const BLOCKS_MAX: usize = 256;
+
+/// What the relay chain says about the para, at a leaf.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OnChain {
+	/// The included head.
+	pub included: HeadData,
+	/// Heads of the candidates that wait for availability, each on top of the one before.
+	pub pending: Vec<HeadData>,
+	/// Whether candidates may only build on the included head.
+	pub synchronous: bool,
+	/// The leaf and those ancestors of it that candidates may still have as relay parent.
+	pub window: BTreeSet<Hash>,
+	/// How many cores the para has at the leaf.
+	pub cores: usize,
+}
+
+/// A block of ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct OwnBlock {
+	head: Head,
+	relay_parent: Hash,
+}
+
+/// The newest blocks that we built.
+///
+/// # Bounds
+///
+/// At most 256 blocks, the newest: far more than can be unincluded at a time. Nobody else adds any.
+#[derive(Clone, Debug, Default)]
+pub struct OwnBlocks(VecDeque<OwnBlock>);
+
+impl OwnBlocks {
+	/// Remembers a block built at this relay parent.
+	pub fn insert(&mut self, head: Head, relay_parent: Hash) {
+		if self.0.len() == BLOCKS_MAX {
+			self.0.pop_front();
+		}
+		self.0.push_back(OwnBlock { head, relay_parent });
+	}
+
+	/// Forgets a block that came to nothing.
+	pub fn remove(&mut self, hash: &[u8; 32]) {
+		self.0.retain(|block| block.head.hash() != *hash);
+	}
+
+	/// The longest chain of our blocks behind `tip` that may still be backed; among equals, the newest.
+	fn chain_behind(&self, tip: [u8; 32], window: &BTreeSet<Hash>) -> Vec<&Head> {
+		let children = self.0.iter().filter(|block| block.head.parent_hash == tip);
+		let alive = children.filter(|block| window.contains(&block.relay_parent));
+		let chains = alive.map(|block| {
+			let mut chain = vec![&block.head];
+			chain.extend(self.chain_behind(block.head.hash(), window));
+			chain
+		});
+		// `max_by_key` takes the last of equals, and the newest are last.
+		chains.max_by_key(Vec::len).unwrap_or_default()
+	}
+}
+
+/// What to build on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Parent {
+	/// The parent.
+	pub head: Head,
+	/// Blocks between the included head and the new block.
+	pub unincluded: usize,
+}
+
+/// Why no block is built.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
+pub enum Skip {
+	/// Synchronous backing, and a candidate waits for availability.
+	#[error("a candidate is pending, and backing is synchronous")]
+	Pending,
+	/// Too many blocks are not included yet.
+	#[error("too many blocks are not included yet")]
+	Full,
+	/// The head on the relay chain is not one of this parachain.
+	#[error("the head on the relay chain is not one of this parachain: was the para registered with another genesis head?")]
+	ForeignHead,
+}
+
+impl Skip {
+	/// As metric label.
+	pub fn label(self) -> &'static str {
+		match self {
+			Self::Pending => "pending",
+			Self::Full => "full",
+			Self::ForeignHead => "foreign_head",
+		}
+	}
+}
+
+/// Chooses the parent of the next block.
+pub fn choose_parent(on_chain: &OnChain, own: &OwnBlocks) -> Result<Parent, Skip> {
+	let tip = on_chain.pending.last().unwrap_or(&on_chain.included);
+	let tip = Head::decode_all(&mut &tip.0[..]).map_err(|_| Skip::ForeignHead)?;
+	if on_chain.synchronous {
+		return if on_chain.pending.is_empty() {
+			Ok(Parent { head: tip, unincluded: 0 })
+		} else {
+			Err(Skip::Pending)
+		};
+	}
+	let chain = own.chain_behind(tip.hash(), &on_chain.window);
+	let unincluded = on_chain.pending.len() + chain.len();
+	if unincluded >= UNINCLUDED_MAX_PER_CORE * on_chain.cores {
+		return Err(Skip::Full);
+	}
+	let head = chain.last().map_or(tip, |head| (*head).clone());
+	Ok(Parent { head, unincluded })
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use codec::Encode;
+	use headway_metronome_pvf::build;
+
+	/// A chain of heads from genesis; `branch` tells chains apart.
+	fn heads(branch: u8, len: usize) -> Vec<Head> {
+		let mut heads = vec![Head::genesis()];
+		for _ in 0..len {
+			let parent = &heads[heads.len() - 1];
+			let head = build(parent, 0, None, vec![branch]).unwrap().head;
+			heads.push(head);
+		}
+		heads
+	}
+
+	fn relay(n: u8) -> Hash {
+		Hash::repeat_byte(n)
+	}
+
+	fn data(head: &Head) -> HeadData {
+		HeadData(head.encode())
+	}
+
+	fn on_chain(included: &Head, pending: &[&Head], window: &[u8]) -> OnChain {
+		OnChain {
+			included: data(included),
+			pending: pending.iter().map(|head| data(head)).collect(),
+			synchronous: false,
+			window: window.iter().map(|n| relay(*n)).collect(),
+			cores: 1,
+		}
+	}
+
+	#[test]
+	fn builds_on_the_included_head_at_first() {
+		let heads = heads(0, 0);
+		let parent = choose_parent(&on_chain(&heads[0], &[], &[1]), &OwnBlocks::default()).unwrap();
+		assert_eq!(parent, Parent { head: heads[0].clone(), unincluded: 0 });
+	}
+
+	#[test]
+	fn builds_on_pending_candidates_even_of_others() {
+		let heads = heads(0, 2);
+		let on_chain = on_chain(&heads[0], &[&heads[1], &heads[2]], &[1]);
+		let parent = choose_parent(&on_chain, &OwnBlocks::default()).unwrap();
+		assert_eq!(parent, Parent { head: heads[2].clone(), unincluded: 2 });
+	}
+
+	#[test]
+	fn builds_on_own_blocks_up_to_the_capacity() {
+		let heads = heads(0, 4);
+		let mut own = OwnBlocks::default();
+		own.insert(heads[1].clone(), relay(1));
+		own.insert(heads[2].clone(), relay(2));
+		let view = on_chain(&heads[0], &[], &[1, 2, 3]);
+		assert_eq!(choose_parent(&view, &own).unwrap(), Parent { head: heads[2].clone(), unincluded: 2 });
+		own.insert(heads[3].clone(), relay(3));
+		assert_eq!(choose_parent(&view, &own), Err(Skip::Full));
+		// One is pending meanwhile: that changes nothing. One is included: it does.
+		assert_eq!(choose_parent(&on_chain(&heads[0], &[&heads[1]], &[2, 3, 4]), &own), Err(Skip::Full));
+		let parent = choose_parent(&on_chain(&heads[1], &[&heads[2]], &[2, 3, 4]), &own).unwrap();
+		assert_eq!(parent, Parent { head: heads[3].clone(), unincluded: 2 });
+		// With two cores there is room for twice as many.
+		let two_cores = OnChain { cores: 2, ..view };
+		assert_eq!(
+			choose_parent(&two_cores, &own).unwrap(),
+			Parent { head: heads[3].clone(), unincluded: 3 }
+		);
+	}
+
+	#[test]
+	fn lost_blocks_are_given_up_with_all_that_was_built_on_them() {
+		let heads = heads(0, 3);
+		let mut own = OwnBlocks::default();
+		(1..4).for_each(|n| own.insert(heads[n].clone(), relay(n as u8)));
+		// The relay parent of the first one left the window, and it is not on chain.
+		let parent = choose_parent(&on_chain(&heads[0], &[], &[2, 3, 4]), &own).unwrap();
+		assert_eq!(parent, Parent { head: heads[0].clone(), unincluded: 0 });
+		// It is on chain: then its relay parent does not matter any more.
+		let parent = choose_parent(&on_chain(&heads[0], &[&heads[1]], &[2, 4]), &own).unwrap();
+		assert_eq!(parent, Parent { head: heads[2].clone(), unincluded: 2 });
+	}
+
+	#[test]
+	fn a_fork_of_the_para_that_got_on_chain_wins() {
+		let (ours, theirs) = (heads(0, 2), heads(1, 1));
+		let mut own = OwnBlocks::default();
+		own.insert(ours[1].clone(), relay(1));
+		own.insert(ours[2].clone(), relay(1));
+		let parent = choose_parent(&on_chain(&ours[0], &[&theirs[1]], &[1, 2]), &own).unwrap();
+		assert_eq!(parent, Parent { head: theirs[1].clone(), unincluded: 1 });
+	}
+
+	#[test]
+	fn of_two_own_chains_the_longer_one_is_continued() {
+		let (long, short) = (heads(0, 2), heads(1, 1));
+		let mut own = OwnBlocks::default();
+		own.insert(long[1].clone(), relay(1));
+		own.insert(long[2].clone(), relay(1));
+		own.insert(short[1].clone(), relay(1));
+		let view = on_chain(&long[0], &[], &[1]);
+		assert_eq!(choose_parent(&view, &own).unwrap().head, long[2]);
+		own.remove(&long[2].hash());
+		assert_eq!(choose_parent(&view, &own).unwrap().head, short[1]);
+	}
+
+	#[test]
+	fn synchronous_backing_builds_on_the_included_head_only_and_while_nothing_is_pending() {
+		let heads = heads(0, 2);
+		let mut own = OwnBlocks::default();
+		own.insert(heads[1].clone(), relay(1));
+		let synchronous = |pending| OnChain { synchronous: true, ..on_chain(&heads[0], pending, &[1]) };
+		assert_eq!(
+			choose_parent(&synchronous(&[]), &own).unwrap(),
+			Parent { head: heads[0].clone(), unincluded: 0 }
+		);
+		assert_eq!(choose_parent(&synchronous(&[&heads[1]]), &own), Err(Skip::Pending));
+	}
+
+	#[test]
+	fn a_head_of_another_parachain_is_named() {
+		let mut view = on_chain(&Head::genesis(), &[], &[1]);
+		view.included = HeadData(vec![1, 2, 3]);
+		assert_eq!(choose_parent(&view, &OwnBlocks::default()), Err(Skip::ForeignHead));
+	}
+
+	#[test]
+	fn own_blocks_are_bounded() {
+		let mut own = OwnBlocks::default();
+		(0..BLOCKS_MAX + 5).for_each(|_| own.insert(Head::genesis(), relay(1)));
+		assert_eq!(own.0.len(), BLOCKS_MAX);
+	}
+}

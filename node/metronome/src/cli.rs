@@ -1,0 +1,170 @@
+//! Options and subcommands, for the command line of the node that embeds the collator. `export-genesis-*` are what zombienet
+//! registers a para with.
+
+use clap::Args;
+use codec::Encode;
+use headway_metronome_pvf::Head;
+use headway_primitives::ParaId;
+use std::{
+	fs,
+	io::{self, Write},
+	path::PathBuf,
+};
+
+/// Options of the collator, beside those of the relay chain node that it embeds.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct CollatorArgs {
+	/// Id of the parachain to collate for.
+	#[arg(long, value_name = "ID", default_value_t = 2000)]
+	pub parachain_id: u32,
+
+	/// How long one block takes to execute, about, in milliseconds of this machine.
+	#[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+	pub work_ms: u64,
+
+	/// Size of one block, in KiB of bytes that do not compress.
+	#[arg(long, value_name = "KIB", default_value_t = 1)]
+	pub pov_kib: u64,
+
+	/// Where the bytes in the blocks come from.
+	#[arg(long, value_name = "NUMBER", default_value_t = 0)]
+	pub payload_seed: u64,
+
+	/// File with the collator's secret seed, 32 bytes in hexadecimal. Without it, a key is generated and kept in the base path.
+	#[arg(long, value_name = "PATH")]
+	pub collator_key_file: Option<PathBuf>,
+}
+
+impl Default for CollatorArgs {
+	fn default() -> Self {
+		Self { parachain_id: 2000, work_ms: 0, pov_kib: 1, payload_seed: 0, collator_key_file: None }
+	}
+}
+
+impl CollatorArgs {
+	/// The para.
+	pub fn para(&self) -> ParaId {
+		ParaId(self.parachain_id)
+	}
+}
+
+/// Where something exported goes, and options that tools add to every command.
+#[derive(Clone, Debug, Args)]
+pub struct Export {
+	/// File to write to; standard output without it.
+	pub output: Option<PathBuf>,
+
+	/// Write bytes instead of hexadecimal digits.
+	#[arg(long)]
+	pub raw: bool,
+
+	/// Accepted for compatibility, without effect: it is the same for all.
+	#[arg(long, hide = true)]
+	pub parachain_id: Option<u32>,
+
+	/// Accepted for compatibility, without effect.
+	#[arg(long, hide = true)]
+	pub chain: Option<String>,
+
+	/// Accepted for compatibility, without effect.
+	#[arg(long, short = 'd', hide = true)]
+	pub base_path: Option<PathBuf>,
+}
+
+impl Export {
+	fn write(&self, bytes: &[u8]) -> io::Result<()> {
+		let hexadecimal;
+		let content = if self.raw {
+			bytes
+		} else {
+			hexadecimal = format!("0x{}", hex::encode(bytes));
+			hexadecimal.as_bytes()
+		};
+		match &self.output {
+			Some(path) => fs::write(path, content),
+			None => io::stdout().write_all(content),
+		}
+	}
+}
+
+/// Export the parachain's genesis head data.
+#[derive(Clone, Debug, Args)]
+pub struct ExportGenesisHead {
+	/// Where to.
+	#[clap(flatten)]
+	pub export: Export,
+}
+
+impl ExportGenesisHead {
+	/// Does it.
+	pub fn run(&self) -> io::Result<()> {
+		self.export.write(&genesis_head())
+	}
+}
+
+/// Export the parachain's validation function.
+#[derive(Clone, Debug, Args)]
+pub struct ExportGenesisWasm {
+	/// Where to.
+	#[clap(flatten)]
+	pub export: Export,
+}
+
+impl ExportGenesisWasm {
+	/// Does it.
+	pub fn run(&self) -> io::Result<()> {
+		let code = validation_code().ok_or_else(|| {
+			io::Error::new(
+				io::ErrorKind::NotFound,
+				"this program was built without validation function (HEADWAY_SKIP_WASM)",
+			)
+		})?;
+		self.export.write(code)
+	}
+}
+
+/// Head data that the parachain starts with.
+pub fn genesis_head() -> Vec<u8> {
+	Head::genesis().encode()
+}
+
+/// The validation function, compressed. None if the build was told to leave it out.
+pub fn validation_code() -> Option<&'static [u8]> {
+	headway_metronome_pvf::WASM_BINARY
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use clap::Parser;
+
+	#[derive(Parser)]
+	struct Command {
+		#[clap(flatten)]
+		export: ExportGenesisHead,
+	}
+
+	#[test]
+	fn genesis_head_is_exported_as_tools_ask_for_it() {
+		let folder = tempfile::tempdir().unwrap();
+		let path = folder.path().join("genesis-state-2000");
+		let export = |extra: &[&str]| {
+			let args = ["x", "--chain", "rococo.json", path.to_str().unwrap()];
+			Command::parse_from(args.iter().chain(extra)).export.run().unwrap();
+			fs::read(&path).unwrap()
+		};
+		assert_eq!(export(&[]), format!("0x{}", hex::encode(genesis_head())).into_bytes());
+		assert_eq!(export(&["--raw", "-d", "scratch"]), genesis_head());
+	}
+
+	#[derive(Parser)]
+	struct Collator {
+		#[clap(flatten)]
+		args: CollatorArgs,
+	}
+
+	#[test]
+	fn defaults_are_those_of_the_command_line() {
+		assert_eq!(Collator::parse_from(["x"]).args, CollatorArgs::default());
+	}
+}

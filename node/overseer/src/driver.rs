@@ -1,0 +1,357 @@
+//! The loop that drives the machines of a node.
+
+use crate::{
+	leaves::{follow, ChainEvent, NewSession},
+	metrics::Metrics,
+	work::{restore, serve_storage, Workers},
+};
+use headway_machine::{
+	wire::{ViewMessage, VIEW_HEADS_MAX},
+	Effects, NetworkEffect, NetworkEvent, PeerSet, Subsystem, Timestamp, Token, Trace,
+};
+use headway_network::{BridgeHandle, Command, Output};
+use headway_pipeline::{Effect, Event};
+use headway_primitives::{runtime_api::ParachainHost, Block, BlockNumber, Hash};
+use headway_provisioner::ProvisionedData;
+use headway_storage::Storage;
+use sc_client_api::BlockchainEvents;
+use sp_api::ProvideRuntimeApi;
+use sp_authority_discovery::AuthorityDiscoveryApi;
+use sp_blockchain::HeaderBackend;
+use sp_consensus_babe::BabeApi;
+use sp_keystore::KeystorePtr;
+use std::{
+	collections::{BTreeMap, HashMap},
+	future::Future,
+	sync::Arc,
+	time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// Chain events that wait for the loop.
+const CHAIN_EVENTS_MAX: usize = 64;
+/// Questions from outside that wait for the loop.
+const REQUESTS_MAX: usize = 64;
+/// Traces that a slow subscriber may lag behind before it loses the oldest.
+const TRACES_MAX: usize = 4096;
+
+/// The joined machines of a node: `headway_pipeline`'s `Validator` or `Collator`.
+pub type Machine = Box<dyn Subsystem<Event = Event, Effect = Effect> + Send>;
+
+/// What the loop is started with.
+pub struct Parts<Client> {
+	/// The machines.
+	pub machine: Machine,
+	/// The chain.
+	pub client: Arc<Client>,
+	/// Keys of this node.
+	pub keystore: KeystorePtr,
+	/// The network.
+	pub bridge: BridgeHandle,
+	/// Executes candidates; none if this node validates nothing.
+	pub pvf: Option<headway_pvf::Host>,
+	/// Where data is kept.
+	pub storage: Arc<Storage>,
+	/// Whether the node is far behind the chain.
+	pub is_major_syncing: Box<dyn Fn() -> bool + Send + Sync>,
+	/// Metrics, whose observer the machine may have.
+	pub metrics: Metrics,
+}
+
+/// Why there is nothing to put into an inherent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ProvisionError {
+	/// The parent block is not one that the machines work on.
+	#[error("parent block is not in view")]
+	ParentNotInView,
+	/// The loop is gone.
+	#[error("overseer has stopped")]
+	Stopped,
+}
+
+enum Question {
+	Inherent { parent: Hash, answer: oneshot::Sender<Option<ProvisionedData>> },
+	Event(Event),
+}
+
+/// A way to talk to the machines from outside.
+#[derive(Clone)]
+pub struct Handle {
+	questions: mpsc::Sender<Question>,
+	traces: broadcast::Sender<Arc<Trace>>,
+}
+
+impl Handle {
+	/// What goes into the inherent of a block on `parent`. Takes until the provisioner is ready: up to two seconds after the
+	/// parent was imported.
+	pub async fn provision(&self, parent: Hash) -> Result<ProvisionedData, ProvisionError> {
+		let (answer, data) = oneshot::channel();
+		let question = Question::Inherent { parent, answer };
+		self.questions.send(question).await.map_err(|_| ProvisionError::Stopped)?;
+		data.await.map_err(|_| ProvisionError::Stopped)?.ok_or(ProvisionError::ParentNotInView)
+	}
+
+	/// Hands an event to the machines: collators submit their blocks so.
+	pub async fn send(&self, event: Event) -> Result<(), ProvisionError> {
+		self.questions.send(Question::Event(event)).await.map_err(|_| ProvisionError::Stopped)
+	}
+
+	/// What happens to candidates from now on. A subscriber that is too slow loses the oldest traces.
+	pub fn traces(&self) -> broadcast::Receiver<Arc<Trace>> {
+		self.traces.subscribe()
+	}
+}
+
+/// The loop and the task that follows the chain for it; both must be spawned, and the node cannot do without either.
+pub fn start<Client>(
+	parts: Parts<Client>,
+) -> (Handle, impl Future<Output = ()> + Send, impl Future<Output = ()> + Send)
+where
+	Client: HeaderBackend<Block> + ProvideRuntimeApi<Block> + BlockchainEvents<Block> + Send + Sync + 'static,
+	Client::Api: ParachainHost<Block> + BabeApi<Block> + AuthorityDiscoveryApi<Block>,
+{
+	let Parts { machine, client, keystore, bridge, pvf, storage, is_major_syncing, metrics } = parts;
+	let (chain_sender, chain) = mpsc::channel(CHAIN_EVENTS_MAX);
+	let (question_sender, questions) = mpsc::channel(REQUESTS_MAX);
+	let (result_sender, results) = mpsc::unbounded_channel();
+	let (traces, _) = broadcast::channel(TRACES_MAX);
+	let handle = Handle { questions: question_sender, traces: traces.clone() };
+	let (job_sender, jobs) = mpsc::unbounded_channel();
+	// First of all results: what is stored from before.
+	let _ = result_sender.send(restore(&storage));
+	let job_results = result_sender.clone();
+	std::thread::spawn(move || serve_storage(storage, jobs, job_results));
+	let follower = follow(client.clone(), keystore, is_major_syncing, chain_sender);
+	let driver = Driver {
+		machine,
+		commands: bridge.commands,
+		workers: Workers { client, pvf, storage: job_sender, results: result_sender },
+		effects: Effects::new(),
+		now: Timestamp::default(),
+		leaves: BTreeMap::new(),
+		finalized: 0,
+		inherents: HashMap::new(),
+		next_inherent: 0,
+		traces,
+		metrics,
+	};
+	(handle, driver.run(chain, bridge.outputs, questions, results), follower)
+}
+
+struct Driver<Client> {
+	machine: Machine,
+	commands: mpsc::UnboundedSender<Command>,
+	workers: Workers<Client>,
+	effects: Effects<Effect>,
+	/// Never goes back, whatever the clock does.
+	now: Timestamp,
+	leaves: BTreeMap<Hash, BlockNumber>,
+	finalized: BlockNumber,
+	/// Block authors that wait for inherent data; an author gives up after seconds, and asks once per slot.
+	inherents: HashMap<Token, oneshot::Sender<Option<ProvisionedData>>>,
+	next_inherent: u64,
+	traces: broadcast::Sender<Arc<Trace>>,
+	metrics: Metrics,
+}
+
+impl<Client> Driver<Client>
+where
+	Client: HeaderBackend<Block> + ProvideRuntimeApi<Block> + Send + Sync + 'static,
+	Client::Api: ParachainHost<Block>,
+{
+	async fn run(
+		mut self,
+		mut chain: mpsc::Receiver<ChainEvent>,
+		mut network: mpsc::Receiver<Output>,
+		mut questions: mpsc::Receiver<Question>,
+		mut results: mpsc::UnboundedReceiver<Event>,
+	) {
+		loop {
+			let deadline = self.machine.next_deadline().map(|deadline| deadline.since(clock()));
+			tokio::select! {
+				// Own work and the chain before what peers send.
+				biased;
+				Some(event) = results.recv() => self.handle(event),
+				Some(event) = chain.recv() => self.on_chain(event),
+				() = sleep(deadline) => self.tick(),
+				question = questions.recv() => match question {
+					Some(question) => self.on_question(question),
+					None => return,
+				},
+				output = network.recv() => match output {
+					Some(Output::Event(event)) => self.handle(Event::Network(event)),
+					Some(Output::Request(request)) => self.handle(Event::Request(request)),
+					Some(Output::Response { token, result }) => self.handle(Event::Response { token, result }),
+					None => {
+						tracing::error!(target: "parachain::overseer", "network bridge has stopped");
+						return
+					},
+				},
+			}
+		}
+	}
+
+	fn on_chain(&mut self, event: ChainEvent) {
+		match event {
+			ChainEvent::Leaves { update, new_session } => {
+				if let Some(session) = new_session {
+					self.on_session(session);
+				}
+				for hash in &update.deactivated {
+					self.leaves.remove(hash);
+				}
+				if let Some(leaf) = &update.activated {
+					self.leaves.insert(leaf.hash(), leaf.block.number);
+					self.metrics.activated(leaf);
+				}
+				self.metrics.leaves(self.leaves.len(), update.deactivated.len());
+				self.handle(Event::Leaves(update));
+				self.tell_view();
+			},
+			ChainEvent::Finalized { number, hash, node_features } => {
+				self.finalized = number;
+				self.handle(Event::Finalized { number, hash, node_features });
+				self.tell_view();
+			},
+		}
+	}
+
+	fn on_session(&mut self, session: NewSession) {
+		self.metrics.session(session.is_authority, session.is_parachain_validator);
+		let NewSession { index, topology, authorities, .. } = session;
+		self.command(Command::Effect(NetworkEffect::ConnectToValidators {
+			validators: authorities,
+			set: PeerSet::Validation,
+		}));
+		self.handle(Event::Network(NetworkEvent::NewTopology { session: index, topology }));
+	}
+
+	fn on_question(&mut self, question: Question) {
+		match question {
+			Question::Inherent { parent, answer } => {
+				self.inherents.retain(|_, waiting| !waiting.is_closed());
+				self.next_inherent += 1;
+				let token = Token(self.next_inherent);
+				self.inherents.insert(token, answer);
+				self.handle(Event::InherentRequest { token, parent });
+			},
+			Question::Event(event) => self.handle(event),
+		}
+	}
+
+	fn handle(&mut self, event: Event) {
+		self.now = self.now.max(clock());
+		let label = event_label(&event);
+		self.metrics.event(&event);
+		let started = std::time::Instant::now();
+		self.machine.handle(self.now, event, &mut self.effects);
+		self.metrics.handled(label, started.elapsed());
+		self.carry_out();
+	}
+
+	fn tick(&mut self) {
+		self.now = self.now.max(clock());
+		let started = std::time::Instant::now();
+		self.machine.tick(self.now, &mut self.effects);
+		self.metrics.handled("tick", started.elapsed());
+		self.carry_out();
+	}
+
+	fn carry_out(&mut self) {
+		for trace in self.effects.take_traces() {
+			self.metrics.trace(&trace);
+			log(&trace);
+			// Nobody may be listening.
+			let _ = self.traces.send(Arc::new(trace));
+		}
+		while let Some(effect) = self.effects.pop() {
+			self.metrics.effect(&effect);
+			let Some(effect) = self.workers.start(effect) else { continue };
+			match effect {
+				Effect::Network(effect) => self.command(Command::Effect(effect)),
+				Effect::Inherent { token, data } => {
+					self.metrics.provisioned(data.as_ref());
+					if let Some(answer) = self.inherents.remove(&token) {
+						// The author may have given up.
+						let _ = answer.send(data);
+					}
+				},
+				Effect::Misbehavior(report) => {
+					tracing::warn!(
+						target: "parachain::backing", validator = report.validator.0, candidate = ?report.candidate_hash,
+						misbehavior = ?report.misbehavior, "validator broke the rules of backing",
+					);
+				},
+				Effect::SubmissionRejected { scheduling_parent, error } => {
+					tracing::warn!(
+						target: "parachain::collation-generation", ?scheduling_parent, %error, "collations were refused",
+					);
+				},
+				// All others are work, and were started.
+				_ => {},
+			}
+		}
+	}
+
+	/// Our view: the newest leaves.
+	fn tell_view(&mut self) {
+		let mut heads: Vec<_> = self.leaves.iter().map(|(hash, number)| (*number, *hash)).collect();
+		heads.sort_unstable_by(|a, b| b.cmp(a));
+		heads.truncate(VIEW_HEADS_MAX);
+		let mut heads: Vec<_> = heads.into_iter().map(|(_, hash)| hash).collect();
+		heads.sort_unstable();
+		self.command(Command::OurView(ViewMessage { heads, finalized_number: self.finalized }));
+	}
+
+	fn command(&self, command: Command) {
+		// The bridge is gone only when the node stops.
+		let _ = self.commands.send(command);
+	}
+}
+
+fn clock() -> Timestamp {
+	let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+	Timestamp::from_unix_ms(since.as_millis() as u64)
+}
+
+async fn sleep(duration: Option<Duration>) {
+	match duration {
+		Some(duration) => tokio::time::sleep(duration).await,
+		None => std::future::pending().await,
+	}
+}
+
+/// The `event` label of an event.
+fn event_label(event: &Event) -> &'static str {
+	match event {
+		Event::Leaves(_) => "leaves",
+		Event::Finalized { .. } => "finalized",
+		Event::Network(_) => "network",
+		Event::Request(_) => "request",
+		Event::Response { .. } => "response",
+		Event::Code { .. } => "code",
+		Event::Executed { .. } => "executed",
+		Event::Encoded { .. } | Event::EncodedRoot { .. } => "encoded",
+		Event::Restore { .. } | Event::Loaded { .. } | Event::Written { .. } => "storage",
+		Event::RelayParentInfo { .. } => "relay_parent_info",
+		Event::InherentRequest { .. } => "inherent_request",
+		Event::CollateOn(_) | Event::Submit(_) => "submit",
+	}
+}
+
+/// One line per trace: a newcomer follows a candidate by its hash.
+fn log(trace: &Trace) {
+	use headway_machine::Stage;
+	let stage: &'static str = trace.stage.into();
+	let (candidate, para, relay_parent) =
+		(trace.candidate, trace.para.map(|para| para.0), trace.relay_parent);
+	match trace.stage {
+		Stage::Dropped(reason) => tracing::debug!(
+			target: "parachain::trace", subsystem = trace.subsystem, reason = reason.label(), ?candidate, ?para,
+			?relay_parent, "dropped",
+		),
+		_ => tracing::debug!(
+			target: "parachain::trace", subsystem = trace.subsystem, ?candidate, ?para, ?relay_parent, "{stage}",
+		),
+	}
+}

@@ -1,0 +1,223 @@
+//! Follows the chain: which blocks are leaves, and what the machines must know of them.
+
+use crate::context::{ContextBuilder, ContextError};
+use futures::StreamExt;
+use headway_machine::{grid::Topology, LeavesUpdate};
+use headway_primitives::{
+	runtime_api::ParachainHost, AuthorityDiscoveryId, Block, BlockNumber, Hash, NodeFeatures, SessionIndex,
+};
+use sc_client_api::BlockchainEvents;
+use sp_api::ProvideRuntimeApi;
+use sp_authority_discovery::AuthorityDiscoveryApi;
+use sp_blockchain::HeaderBackend;
+use sp_consensus_babe::BabeApi;
+use sp_keystore::KeystorePtr;
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::sync::mpsc;
+
+/// Leaves at a time; a chain with more forks loses the oldest ones from view.
+const LEAVES_MAX: usize = 16;
+
+/// What the chain did.
+#[derive(Debug)]
+pub enum ChainEvent {
+	/// Leaves changed.
+	Leaves {
+		/// The change.
+		update: LeavesUpdate,
+		/// A session that no leaf had before.
+		new_session: Option<NewSession>,
+	},
+	/// A block was finalized.
+	Finalized {
+		/// Its number.
+		number: BlockNumber,
+		/// Its hash.
+		hash: Hash,
+		/// Features that are on in it.
+		node_features: NodeFeatures,
+	},
+}
+
+/// A session that the machines and the network must prepare for.
+#[derive(Debug)]
+pub struct NewSession {
+	/// The session.
+	pub index: SessionIndex,
+	/// Its gossip topology.
+	pub topology: Arc<Topology>,
+	/// Validators to be connected to: past, present and next, without ourselves; none if we are no authority.
+	pub authorities: Vec<AuthorityDiscoveryId>,
+	/// Whether we are one of the session's authorities.
+	pub is_authority: bool,
+	/// Whether we are an active parachain validator of the session.
+	pub is_parachain_validator: bool,
+}
+
+/// Follows the chain and tells what happens, in order, until the receiver is gone.
+///
+/// Blocks are only looked at when the node is not far behind: nobody backs candidates on old blocks.
+pub async fn follow<Client>(
+	client: Arc<Client>,
+	keystore: KeystorePtr,
+	is_major_syncing: impl Fn() -> bool + Send,
+	events: mpsc::Sender<ChainEvent>,
+) where
+	Client: HeaderBackend<Block> + ProvideRuntimeApi<Block> + BlockchainEvents<Block> + Send + Sync + 'static,
+	Client::Api: ParachainHost<Block> + BabeApi<Block> + AuthorityDiscoveryApi<Block>,
+{
+	let mut imported = client.import_notification_stream();
+	let mut finalized = client.finality_notification_stream();
+	let mut leaves = Leaves {
+		builder: Some(ContextBuilder::new(client.clone(), keystore.clone())),
+		client: client.clone(),
+		keystore,
+		active: BTreeMap::new(),
+		session: None,
+		events,
+	};
+	let best = client.info().best_hash;
+	let parent = client.header(best).ok().flatten().map(|header| header.parent_hash);
+	if !leaves.activate(best, parent).await {
+		return;
+	}
+	loop {
+		let alive = tokio::select! {
+			Some(block) = imported.next() => {
+				if is_major_syncing() { true } else { leaves.activate(block.hash, Some(block.header.parent_hash)).await }
+			},
+			Some(block) = finalized.next() => leaves.finalize(block.hash, block.header.number).await,
+			else => false,
+		};
+		if !alive {
+			return;
+		}
+	}
+}
+
+struct Leaves<Client> {
+	builder: Option<ContextBuilder<Client>>,
+	client: Arc<Client>,
+	keystore: KeystorePtr,
+	active: BTreeMap<Hash, BlockNumber>,
+	session: Option<SessionIndex>,
+	events: mpsc::Sender<ChainEvent>,
+}
+
+impl<Client> Leaves<Client>
+where
+	Client: HeaderBackend<Block> + ProvideRuntimeApi<Block> + BlockchainEvents<Block> + Send + Sync + 'static,
+	Client::Api: ParachainHost<Block> + BabeApi<Block> + AuthorityDiscoveryApi<Block>,
+{
+	async fn activate(&mut self, hash: Hash, parent: Option<Hash>) -> bool {
+		if self.active.contains_key(&hash) {
+			return true;
+		}
+		let leaf = match self.blocking(move |builder| builder.leaf(hash)).await {
+			Ok(leaf) => leaf,
+			Err(error) => {
+				tracing::warn!(target: "parachain::overseer", ?hash, %error, "leaf is not followed: its context is missing");
+				return true;
+			},
+		};
+		if leaf.block.number < self.client.info().finalized_number {
+			return true;
+		}
+		let mut deactivated: Vec<Hash> =
+			parent.filter(|parent| self.active.remove(parent).is_some()).into_iter().collect();
+		self.active.insert(hash, leaf.block.number);
+		while self.active.len() > LEAVES_MAX {
+			let Some(oldest) = self.active.iter().min_by_key(|(_, number)| **number).map(|(hash, _)| *hash)
+			else {
+				break;
+			};
+			self.active.remove(&oldest);
+			deactivated.push(oldest);
+		}
+		let session = leaf.block.session.clone();
+		let new_session = (self.session.is_none_or(|known| known < session.index)).then(|| {
+			self.session = Some(session.index);
+			let topology =
+				Topology::new(&session.info, &session.topology_randomness, session.local_discovery_index);
+			let (authorities, is_authority) = self.authorities(hash);
+			NewSession {
+				index: session.index,
+				topology: Arc::new(topology),
+				authorities,
+				is_authority,
+				is_parachain_validator: session.local_validator.is_some(),
+			}
+		});
+		let update = LeavesUpdate { activated: Some(Arc::new(leaf)), deactivated };
+		self.events.send(ChainEvent::Leaves { update, new_session }).await.is_ok()
+	}
+
+	async fn finalize(&mut self, hash: Hash, number: BlockNumber) -> bool {
+		let stale: Vec<_> = self
+			.active
+			.iter()
+			.filter(|(leaf, at)| **at < number || (**at == number && **leaf != hash))
+			.map(|(leaf, _)| *leaf)
+			.collect();
+		if !stale.is_empty() {
+			stale.iter().for_each(|leaf| {
+				self.active.remove(leaf);
+			});
+			let update = LeavesUpdate { activated: None, deactivated: stale };
+			if self.events.send(ChainEvent::Leaves { update, new_session: None }).await.is_err() {
+				return false;
+			}
+		}
+		let node_features =
+			match self.blocking(move |builder| Ok(builder.block(hash)?.node_features.clone())).await {
+				Ok(node_features) => node_features,
+				Err(error) => {
+					tracing::debug!(target: "parachain::overseer", ?hash, %error, "context of a finalized block is missing");
+					return true;
+				},
+			};
+		self.events.send(ChainEvent::Finalized { number, hash, node_features }).await.is_ok()
+	}
+
+	/// Past, present and next authorities without ourselves, if we are one of them.
+	fn authorities(&self, at: Hash) -> (Vec<AuthorityDiscoveryId>, bool) {
+		use sp_core::{crypto::key_types::AUTHORITY_DISCOVERY, ByteArray};
+		let authorities = match self.client.runtime_api().authorities(at) {
+			Ok(authorities) => authorities,
+			Err(error) => {
+				tracing::warn!(target: "parachain::overseer", ?at, %error, "authorities are not known");
+				return (Vec::new(), false);
+			},
+		};
+		let ours =
+			|id: &AuthorityDiscoveryId| self.keystore.has_keys(&[(id.to_raw_vec(), AUTHORITY_DISCOVERY)]);
+		let (own, others): (Vec<_>, Vec<_>) = authorities.into_iter().partition(ours);
+		match own.is_empty() {
+			true => (Vec::new(), false),
+			false => (others, true),
+		}
+	}
+
+	/// Runs runtime calls on a blocking thread.
+	async fn blocking<R: Send + 'static>(
+		&mut self,
+		run: impl FnOnce(&mut ContextBuilder<Client>) -> Result<R, ContextError> + Send + 'static,
+	) -> Result<R, ContextError> {
+		let mut builder = self
+			.builder
+			.take()
+			.unwrap_or_else(|| ContextBuilder::new(self.client.clone(), self.keystore.clone()));
+		let task = tokio::task::spawn_blocking(move || {
+			let result = run(&mut builder);
+			(builder, result)
+		});
+		match task.await {
+			Ok((builder, result)) => {
+				self.builder = Some(builder);
+				result
+			},
+			// The runtime panicked through the executor: what was remembered is gone, nothing else is.
+			Err(_) => Err(ContextError::Chain(sp_blockchain::Error::Backend("context task failed".into()))),
+		}
+	}
+}

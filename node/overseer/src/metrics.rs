@@ -1,0 +1,649 @@
+//! Prometheus metrics of the machines: from the work that they are given, from what they ask of the driver, and from traces.
+//!
+//! Names and labels of the reference are kept, so that its dashboards work; `headway_*` metrics say more.
+
+use headway_machine::{
+	wire::{BitfieldMessage, Request, ValidationMessage},
+	InboundRequestId, LeafContext, NetworkEffect, NetworkEvent, Reason, RequestError, Stage, Trace,
+};
+use headway_pipeline::{Asker, Effect, Event, Observer, Work};
+use headway_primitives::ParaId;
+use headway_provisioner::ProvisionedData;
+use std::{
+	collections::BTreeSet,
+	sync::{
+		atomic::{AtomicU32, Ordering},
+		Arc, Mutex,
+	},
+	time::{Duration, Instant},
+};
+use substrate_prometheus_endpoint::{
+	prometheus::exponential_buckets, register, Counter, CounterVec, Gauge, GaugeVec, Histogram,
+	HistogramOpts, HistogramVec, Opts, PrometheusError, Registry, U64,
+};
+
+/// Paras that have labels of their own; the others share one.
+const PARA_LABELS_MAX: usize = 128;
+/// Requests of collations whose answers are recognised.
+const COLLATIONS_ASKED_MAX: usize = 512;
+
+/// All metrics of the driver; without a registry nothing is counted.
+#[derive(Clone, Default)]
+pub struct Metrics(Option<Arc<Inner>>);
+
+struct Inner {
+	activated_heads: Counter<U64>,
+	deactivated_heads: Counter<U64>,
+	handle_time: HistogramVec,
+	is_active_validator: Gauge<U64>,
+	is_parachain_validator: Gauge<U64>,
+
+	candidates: CounterVec<U64>,
+	dropped: CounterVec<U64>,
+	paras: Mutex<BTreeSet<ParaId>>,
+	/// Requests of collations that were not answered yet; the network has fewer of them under way.
+	collations_asked: Mutex<BTreeSet<InboundRequestId>>,
+	/// Our index among the validators of the newest leaf's session; [`u32::MAX`] if we are none.
+	local_validator: AtomicU32,
+
+	work: Timings,
+	advertisements: CounterVec<U64>,
+	collations_seconded: CounterVec<U64>,
+	signed_statements: Counter<U64>,
+	candidates_seconded: Counter<U64>,
+	statements_distributed: Counter<U64>,
+	attested_requests: Counter<U64>,
+	attested_responses: CounterVec<U64>,
+	statements_unexpected: CounterVec<U64>,
+	collation_requests: CounterVec<U64>,
+	collator_peers: Gauge<U64>,
+	validation_requests: CounterVec<U64>,
+	chunks_stored: Counter<U64>,
+	chunks_fetched: CounterVec<U64>,
+	chunks_served: CounterVec<U64>,
+	povs_fetched: CounterVec<U64>,
+	bitfields_sent: Counter<U64>,
+	bitfields_received: Counter<U64>,
+	bitfields_signed: Counter<U64>,
+	inherent_requests: CounterVec<U64>,
+	inherent_bitfields: Histogram,
+	collations_generated: Counter<U64>,
+	advertisements_made: Counter<U64>,
+	collations_requested: Counter<U64>,
+	collations_sent: Counter<U64>,
+	pp_leaves: GaugeVec<U64>,
+}
+
+/// How long machines work on what.
+struct Timings {
+	pp_leaves: Histogram,
+	pp_introduce: Histogram,
+	pp_backed: Histogram,
+	pp_membership: Histogram,
+	backing_second: Histogram,
+	backing_statement: Histogram,
+	backing_get: Histogram,
+	sd_leaves: Histogram,
+	sd_share: Histogram,
+	sd_network: HistogramVec,
+	cp_message: Histogram,
+	cp_handler: HistogramVec,
+	av_activated: Histogram,
+	av_finalized: Histogram,
+	av_message: Histogram,
+	av_store_data: Histogram,
+	bitfield_network: Histogram,
+	bitfield_leaves: Histogram,
+	cv_validate: Histogram,
+	provisioner_request: Histogram,
+	provisioner_data: Histogram,
+}
+
+impl Metrics {
+	/// Registers all metrics.
+	pub fn register(registry: Option<&Registry>) -> Result<Self, PrometheusError> {
+		registry.map(Inner::register).transpose().map(|inner| Self(inner.map(Arc::new)))
+	}
+
+	/// Watches the machines of a validator.
+	pub fn observer(&self) -> Option<Box<dyn Observer>> {
+		self.0.clone().map(|inner| Box::new(Watch { inner, current: None }) as Box<dyn Observer>)
+	}
+
+	pub(crate) fn activated(&self, leaf: &LeafContext) {
+		let Some(inner) = &self.0 else { return };
+		inner.activated_heads.inc();
+		let local = leaf.block.session.local_validator.map_or(u32::MAX, |index| index.0);
+		inner.local_validator.store(local, Ordering::Relaxed);
+		for event in &leaf.candidate_events {
+			use headway_primitives::CandidateEvent::{CandidateBacked, CandidateIncluded, CandidateTimedOut};
+			let (receipt, stage) = match event {
+				CandidateBacked(receipt, ..) => (receipt, "backed"),
+				CandidateIncluded(receipt, ..) => (receipt, "included"),
+				CandidateTimedOut(receipt, ..) => (receipt, "timed_out"),
+			};
+			let para = inner.para_label(Some(receipt.descriptor.para_id));
+			inner.candidates.with_label_values(&[&para, stage]).inc();
+		}
+	}
+
+	pub(crate) fn leaves(&self, active: usize, deactivated: usize) {
+		let Some(inner) = &self.0 else { return };
+		inner.deactivated_heads.inc_by(deactivated as u64);
+		inner.pp_leaves.with_label_values(&["active"]).set(active as u64);
+	}
+
+	pub(crate) fn session(&self, is_authority: bool, is_parachain_validator: bool) {
+		let Some(inner) = &self.0 else { return };
+		inner.is_active_validator.set(is_authority.into());
+		inner.is_parachain_validator.set(is_parachain_validator.into());
+	}
+
+	pub(crate) fn handled(&self, event: &str, took: Duration) {
+		let Some(inner) = &self.0 else { return };
+		inner.handle_time.with_label_values(&[event]).observe(took.as_secs_f64());
+	}
+
+	pub(crate) fn provisioned(&self, data: Option<&ProvisionedData>) {
+		let Some(inner) = &self.0 else { return };
+		let outcome = if data.is_some() { "succeeded" } else { "failed" };
+		inner.inherent_requests.with_label_values(&[outcome]).inc();
+		if let Some(data) = data {
+			inner.inherent_bitfields.observe(data.bitfields.len() as f64);
+		}
+	}
+
+	/// Counts what comes in.
+	pub(crate) fn event(&self, event: &Event) {
+		let Some(inner) = &self.0 else { return };
+		match event {
+			Event::Network(NetworkEvent::Validation { message: ValidationMessage::Bitfield(_), .. }) => {
+				inner.bitfields_received.inc()
+			},
+			Event::Network(NetworkEvent::PeerConnected {
+				set: headway_machine::PeerSet::Collation, ..
+			}) => inner.collator_peers.inc(),
+			Event::Network(NetworkEvent::PeerDisconnected {
+				set: headway_machine::PeerSet::Collation,
+				..
+			}) => inner.collator_peers.dec(),
+			Event::Response { token, result } => {
+				let counter = match Asker::untag(*token) {
+					Some((Asker::StatementDistribution, _)) => &inner.attested_responses,
+					Some((Asker::CollatorProtocol, _)) => &inner.collation_requests,
+					_ => return,
+				};
+				counter.with_label_values(&[success(result)]).inc();
+			},
+			Event::Executed { result, .. } => {
+				use headway_machine::ExecutionError::{Internal, Invalid};
+				let validity = match result {
+					Ok(_) => "valid",
+					Err(Invalid { .. }) => "invalid",
+					Err(Internal { .. }) => "validation failure",
+				};
+				inner.validation_requests.with_label_values(&[validity]).inc();
+			},
+			Event::Request(request) => {
+				use headway_machine::wire::RequestProtocol::{CollationV2, CollationV3};
+				if matches!(request.protocol, CollationV2 | CollationV3) {
+					inner.collations_requested.inc();
+					if let Ok(mut asked) = inner.collations_asked.lock() {
+						asked.insert(request.id);
+						if asked.len() > COLLATIONS_ASKED_MAX {
+							asked.pop_first();
+						}
+					}
+				}
+			},
+			_ => {},
+		}
+	}
+
+	/// Counts what goes out.
+	pub(crate) fn effect(&self, effect: &Effect) {
+		let Some(inner) = &self.0 else { return };
+		match effect {
+			Effect::Network(NetworkEffect::SendValidation { peers, message }) => match message {
+				ValidationMessage::Statement(_) => inner.statements_distributed.inc_by(peers.len() as u64),
+				ValidationMessage::Bitfield(BitfieldMessage::Bitfield(_, bitfield)) => {
+					if bitfield.validator_index.0 == inner.local_validator.load(Ordering::Relaxed) {
+						inner.bitfields_sent.inc();
+					}
+				},
+			},
+			Effect::Network(NetworkEffect::Respond { id, response, .. }) => {
+				let asked = inner.collations_asked.lock().is_ok_and(|mut asked| asked.remove(id));
+				if asked && response.is_some() {
+					inner.collations_sent.inc();
+				}
+			},
+			Effect::Network(NetworkEffect::SendCollation { peers, message }) => {
+				use headway_machine::wire::{CollationMessage, CollatorMessageV2, CollatorMessageV3};
+				let advertises = match message {
+					CollationMessage::V1(_) => false,
+					CollationMessage::V2(message) => {
+						matches!(message, CollatorMessageV2::AdvertiseCollation(_))
+					},
+					CollationMessage::V3(message) => {
+						matches!(message, CollatorMessageV3::AdvertiseCollation(_))
+					},
+					CollationMessage::V4(_) => true,
+				};
+				if advertises {
+					inner.advertisements_made.inc_by(peers.len() as u64);
+				}
+			},
+			Effect::Network(NetworkEffect::Request { request: Request::AttestedCandidate(_), .. }) => {
+				inner.attested_requests.inc()
+			},
+			Effect::EncodeRoot { .. } => inner.collations_generated.inc(),
+			_ => {},
+		}
+	}
+
+	/// Counts what happened to candidates.
+	pub(crate) fn trace(&self, trace: &Trace) {
+		let Some(inner) = &self.0 else { return };
+		let para = inner.para_label(trace.para);
+		match trace.stage {
+			Stage::Dropped(reason) => inner.on_dropped(trace.subsystem, &para, reason),
+			stage => {
+				let label: &'static str = stage.into();
+				// These are counted from the chain itself, whichever machine tells of them too.
+				if !matches!(stage, Stage::Backed | Stage::Included | Stage::TimedOut) {
+					inner.candidates.with_label_values(&[&para, label]).inc();
+				}
+				match stage {
+					Stage::Advertised => inner.advertisements.with_label_values(&[&para, "accepted"]).inc(),
+					Stage::Seconded => {
+						inner.candidates_seconded.inc();
+						inner.signed_statements.inc();
+						inner.collations_seconded.with_label_values(&[&para]).inc();
+					},
+					Stage::Statement => inner.signed_statements.inc(),
+					Stage::ChunkStored => {
+						inner.chunks_stored.inc();
+						inner.chunks_fetched.with_label_values(&["succeeded"]).inc();
+					},
+					_ => {},
+				}
+			},
+		}
+	}
+}
+
+fn success<T>(result: &Result<T, RequestError>) -> &'static str {
+	if result.is_ok() {
+		"succeeded"
+	} else {
+		"failed"
+	}
+}
+
+impl Inner {
+	/// The label of a para; bounded, since a peer may name any para.
+	fn para_label(&self, para: Option<ParaId>) -> String {
+		let Some(para) = para else { return "unknown".into() };
+		let Ok(mut paras) = self.paras.lock() else { return "other".into() };
+		if paras.len() < PARA_LABELS_MAX {
+			paras.insert(para);
+		}
+		if paras.contains(&para) {
+			para.to_string()
+		} else {
+			"other".into()
+		}
+	}
+
+	fn on_dropped(&self, subsystem: &str, para: &str, reason: Reason) {
+		self.dropped.with_label_values(&[para, subsystem, reason.label()]).inc();
+		let outcome = match reason {
+			Reason::UnknownPeer => "unconnected_peer",
+			Reason::UndeclaredPeer => "undeclared_peer",
+			Reason::DuplicateMessage => "duplicate",
+			Reason::OutOfView | Reason::UnknownSchedulingParent => "out_of_view",
+			Reason::ExcessiveMessages => "peer_limit_reached",
+			Reason::CannotFollowChain => "blocked_by_backing",
+			Reason::SchedulingParentNotInScope => "scheduling_parent_invalid",
+			Reason::ChunkUnavailable => {
+				self.chunks_fetched.with_label_values(&["failed"]).inc();
+				return;
+			},
+			Reason::PovUnavailable => {
+				self.povs_fetched.with_label_values(&["failed"]).inc();
+				return;
+			},
+			_ => return,
+		};
+		if subsystem == "collator-protocol" {
+			self.advertisements.with_label_values(&[para, outcome]).inc();
+		}
+		if subsystem == "statement-distribution" && reason == Reason::UnexpectedMessage {
+			self.statements_unexpected.with_label_values(&["valid"]).inc();
+		}
+	}
+
+	fn register(registry: &Registry) -> Result<Self, PrometheusError> {
+		let r = Register(registry);
+		let inner = Self {
+			activated_heads: r.counter("activated_heads_total", "Leaves that the machines worked on")?,
+			deactivated_heads: r.counter("deactivated_heads_total", "Leaves that are none any more")?,
+			handle_time: r.histogram_vec(
+				"overseer_handle_time",
+				"Seconds per event of the machines",
+				&["event"],
+				None,
+			)?,
+			is_active_validator: r.gauge_named(
+				"polkadot_node_is_active_validator",
+				"Whether this node is an authority of the session",
+			)?,
+			is_parachain_validator: r.gauge_named(
+				"polkadot_node_is_parachain_validator",
+				"Whether this node backs and approves candidates in the session",
+			)?,
+			candidates: r.counter_vec_named(
+				"headway_candidates_total",
+				"Candidates by how far they came",
+				&["para", "stage"],
+			)?,
+			dropped: r.counter_vec_named(
+				"headway_candidates_dropped_total",
+				"Candidates, and messages about them, that were dropped",
+				&["para", "subsystem", "reason"],
+			)?,
+			paras: Mutex::default(),
+			collations_asked: Mutex::default(),
+			local_validator: AtomicU32::new(u32::MAX),
+			work: Timings::register(&r)?,
+			advertisements: r.counter_vec(
+				"collator_protocol_validator_advertisements_total",
+				"Advertisements by outcome",
+				&["para_id", "outcome"],
+			)?,
+			collations_seconded: r.counter_vec(
+				"collator_protocol_validator_collations_seconded_total",
+				"Collations that this node seconded",
+				&["para_id"],
+			)?,
+			signed_statements: r
+				.counter("candidate_backing_signed_statements_total", "Statements that this node signed")?,
+			candidates_seconded: r.counter(
+				"candidate_backing_candidates_seconded_total",
+				"Candidates that this node seconded",
+			)?,
+			statements_distributed: r.counter("statements_distributed_total", "Statements sent to peers")?,
+			attested_requests: r.counter(
+				"statement_distribution_sent_requests_total",
+				"Attested candidates asked of peers",
+			)?,
+			attested_responses: r.counter_vec(
+				"statement_distribution_received_responses_total",
+				"Answers to requests of attested candidates",
+				&["success"],
+			)?,
+			statements_unexpected: r.counter_vec(
+				"statement_distribution_statements_unexpected",
+				"Statements that nobody should have sent",
+				&["type"],
+			)?,
+			collation_requests: r.counter_vec(
+				"collation_requests_total",
+				"Collations asked of collators",
+				&["success"],
+			)?,
+			collator_peers: r.gauge("collator_peer_count", "Connected collators")?,
+			validation_requests: r.counter_vec(
+				"validation_requests_total",
+				"Executed candidates",
+				&["validity"],
+			)?,
+			chunks_stored: r.counter("received_availability_chunks_total", "Chunks that this node stored")?,
+			chunks_fetched: r.counter_vec(
+				"fetched_chunks_total",
+				"Chunks asked of validators",
+				&["success"],
+			)?,
+			chunks_served: r.counter_vec(
+				"served_chunks_total",
+				"Chunks that peers asked for",
+				&["success"],
+			)?,
+			povs_fetched: r.counter_vec(
+				"fetched_povs_total",
+				"Proofs of validity asked of validators",
+				&["success"],
+			)?,
+			bitfields_sent: r.counter("sent_own_availability_bitfields_total", "Bitfields sent")?,
+			bitfields_received: r.counter("received_availability_bitfields_total", "Bitfields received")?,
+			bitfields_signed: r.counter("bitfields_signed_total", "Bitfields that this node signed")?,
+			inherent_requests: r.counter_vec(
+				"inherent_data_requests_total",
+				"Inherents asked for",
+				&["success"],
+			)?,
+			inherent_bitfields: r.histogram(
+				"provisioner_inherent_data_response_bitfields_sent",
+				"Bitfields per inherent",
+				Some([0., 25.].into_iter().chain((1..=20).map(|n| f64::from(n) * 50.)).collect()),
+			)?,
+			collations_generated: r
+				.counter("collations_generated_total", "Candidates made from para blocks")?,
+			advertisements_made: r
+				.counter("collation_advertisements_made_total", "Advertisements sent to validators")?,
+			collations_requested: r
+				.counter("collations_sent_requested_total", "Collations that validators asked for")?,
+			collations_sent: r.counter("collations_sent_total", "Collations sent to validators")?,
+			pp_leaves: r.gauge_vec(
+				"prospective_parachains_active_leaves_count",
+				"Leaves with fragment chains",
+				&["type"],
+			)?,
+		};
+		// Series appear with their first value; those that alerts and tests ask for are there from the start.
+		for outcome in ["succeeded", "failed"] {
+			for family in [
+				&inner.attested_responses,
+				&inner.collation_requests,
+				&inner.chunks_fetched,
+				&inner.chunks_served,
+				&inner.povs_fetched,
+				&inner.inherent_requests,
+			] {
+				family.with_label_values(&[outcome]).inc_by(0);
+			}
+		}
+		for validity in ["valid", "invalid", "validation failure"] {
+			inner.validation_requests.with_label_values(&[validity]).inc_by(0);
+		}
+		Ok(inner)
+	}
+}
+
+impl Timings {
+	fn register(r: &Register<'_>) -> Result<Self, PrometheusError> {
+		let time = |name: &str| r.histogram(name, "Seconds of work", None);
+		Ok(Self {
+			pp_leaves: time("prospective_parachains_time_active_leaves_update")?,
+			pp_introduce: time("prospective_parachains_time_introduce_seconded_candidate")?,
+			pp_backed: time("prospective_parachains_time_candidate_backed")?,
+			pp_membership: time("prospective_parachains_time_hypothetical_membership")?,
+			backing_second: time("candidate_backing_process_second")?,
+			backing_statement: time("candidate_backing_process_statement")?,
+			backing_get: time("candidate_backing_get_backed_candidates")?,
+			sd_leaves: time("statement_distribution_active_leaves_update")?,
+			sd_share: time("statement_distribution_share")?,
+			sd_network: r.histogram_vec(
+				"statement_distribution_network_bridge_update",
+				"Seconds of work",
+				&["message_type"],
+				None,
+			)?,
+			cp_message: time("collator_protocol_validator_process_msg")?,
+			cp_handler: r.histogram_vec(
+				"collator_protocol_validator_process_msg_duration",
+				"Seconds of work",
+				&["handler"],
+				Some(exponential_buckets(0.0001, 3., 10)?),
+			)?,
+			av_activated: time("av_store_block_activated")?,
+			av_finalized: time("av_store_process_block_finalized")?,
+			av_message: time("av_store_process_message")?,
+			av_store_data: time("av_store_store_available_data")?,
+			bitfield_network: time("bitfield_distribution_handle_network_msg")?,
+			bitfield_leaves: time("bitfield_distribution_active_leaves_update")?,
+			cv_validate: time("candidate_validation_validate_from_exhaustive")?,
+			provisioner_request: time("provisioner_request_inherent_data_time")?,
+			provisioner_data: time("provisioner_provisionable_data_time")?,
+		})
+	}
+}
+
+/// Measures how long a machine works on an event.
+struct Watch {
+	inner: Arc<Inner>,
+	current: Option<(Instant, Vec<Histogram>)>,
+}
+
+impl Observer for Watch {
+	fn enter(&mut self, work: &Work<'_>) {
+		use headway_availability::Event as Availability;
+		use headway_backing::Event as Backing;
+		use headway_candidate_validation::Event as CandidateValidation;
+		use headway_collator_protocol::validator_side::Event as CollatorProtocol;
+		use headway_prospective_parachains::Event as Prospective;
+		use headway_provisioner::Event as Provisioner;
+		use headway_statement_distribution::Event as StatementDistribution;
+		let w = &self.inner.work;
+		let histograms = match work {
+			Work::ProspectiveParachains(Prospective::Leaves(_)) => vec![w.pp_leaves.clone()],
+			Work::ProspectiveParachains(Prospective::Introduce { .. }) => vec![w.pp_introduce.clone()],
+			Work::ProspectiveParachains(Prospective::CandidateBacked { .. }) => vec![w.pp_backed.clone()],
+			Work::ProspectiveParachains(Prospective::Membership(_)) => vec![w.pp_membership.clone()],
+			Work::Backing(Backing::Second(_)) => vec![w.backing_second.clone()],
+			Work::Backing(Backing::Statement { .. }) => vec![w.backing_statement.clone()],
+			Work::Backing(Backing::GetBackable { .. }) => vec![w.backing_get.clone()],
+			Work::StatementDistribution(StatementDistribution::Leaves(_)) => vec![w.sd_leaves.clone()],
+			Work::StatementDistribution(StatementDistribution::Share { .. }) => vec![w.sd_share.clone()],
+			Work::StatementDistribution(StatementDistribution::Network(event)) => {
+				vec![w.sd_network.with_label_values(&[network_label(event)])]
+			},
+			Work::CollatorProtocol(event) => {
+				let handler = match event {
+					CollatorProtocol::Network(NetworkEvent::PeerConnected { .. }) => "peer_connected",
+					CollatorProtocol::Network(NetworkEvent::PeerDisconnected { .. }) => "peer_disconnected",
+					CollatorProtocol::Network(_) => "advertisement",
+					CollatorProtocol::Leaves(_) => "our_view_change",
+					CollatorProtocol::Response { .. } => "fetched_collation",
+					CollatorProtocol::Seconded { .. } => "seconded",
+					CollatorProtocol::Invalid { .. } => "invalid_collation",
+					_ => "launch_fetch_requests",
+				};
+				vec![w.cp_message.clone(), w.cp_handler.with_label_values(&[handler])]
+			},
+			Work::Availability(Availability::Leaves(_)) => {
+				vec![w.av_activated.clone(), w.bitfield_leaves.clone()]
+			},
+			Work::Availability(Availability::Finalized { .. }) => vec![w.av_finalized.clone()],
+			Work::Availability(Availability::StoreData { .. }) => vec![w.av_store_data.clone()],
+			Work::Availability(Availability::Network(_)) => vec![w.bitfield_network.clone()],
+			Work::Availability(_) => vec![w.av_message.clone()],
+			Work::CandidateValidation(CandidateValidation::Validate { .. }) => vec![w.cv_validate.clone()],
+			Work::Provisioner(Provisioner::InherentRequest { .. }) => vec![w.provisioner_request.clone()],
+			Work::Provisioner(Provisioner::Bitfield { bitfield, .. }) => {
+				if bitfield.validator_index().0 == self.inner.local_validator.load(Ordering::Relaxed) {
+					self.inner.bitfields_signed.inc();
+				}
+				vec![w.provisioner_data.clone()]
+			},
+			_ => Vec::new(),
+		};
+		self.current = Some((Instant::now(), histograms));
+	}
+
+	fn leave(&mut self) {
+		let Some((started, histograms)) = self.current.take() else { return };
+		let took = started.elapsed().as_secs_f64();
+		for histogram in histograms {
+			histogram.observe(took);
+		}
+	}
+}
+
+fn network_label(event: &NetworkEvent) -> &'static str {
+	match event {
+		NetworkEvent::PeerConnected { .. } => "peer_connected",
+		NetworkEvent::PeerDisconnected { .. } => "peer_disconnected",
+		NetworkEvent::PeerViewChange { .. } => "peer_view_change",
+		NetworkEvent::UpdatedAuthorityIds { .. } => "updated_authority_ids",
+		NetworkEvent::NewTopology { .. } => "new_gossip_topology",
+		NetworkEvent::Validation { .. } | NetworkEvent::Collation { .. } => "peer_message",
+	}
+}
+
+/// Registers metrics under the reference's prefix.
+struct Register<'a>(&'a Registry);
+
+impl Register<'_> {
+	fn counter(&self, name: &str, help: &str) -> Result<Counter<U64>, PrometheusError> {
+		register(Counter::new(format!("polkadot_parachain_{name}"), help)?, self.0)
+	}
+
+	fn counter_vec(
+		&self,
+		name: &str,
+		help: &str,
+		labels: &[&str],
+	) -> Result<CounterVec<U64>, PrometheusError> {
+		self.counter_vec_named(&format!("polkadot_parachain_{name}"), help, labels)
+	}
+
+	fn counter_vec_named(
+		&self,
+		name: &str,
+		help: &str,
+		labels: &[&str],
+	) -> Result<CounterVec<U64>, PrometheusError> {
+		register(CounterVec::new(Opts::new(name, help), labels)?, self.0)
+	}
+
+	fn gauge(&self, name: &str, help: &str) -> Result<Gauge<U64>, PrometheusError> {
+		self.gauge_named(&format!("polkadot_parachain_{name}"), help)
+	}
+
+	fn gauge_named(&self, name: &str, help: &str) -> Result<Gauge<U64>, PrometheusError> {
+		register(Gauge::new(name, help)?, self.0)
+	}
+
+	fn gauge_vec(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec<U64>, PrometheusError> {
+		register(GaugeVec::new(Opts::new(format!("polkadot_parachain_{name}"), help), labels)?, self.0)
+	}
+
+	fn histogram(
+		&self,
+		name: &str,
+		help: &str,
+		buckets: Option<Vec<f64>>,
+	) -> Result<Histogram, PrometheusError> {
+		register(Histogram::with_opts(options(name, help, buckets))?, self.0)
+	}
+
+	fn histogram_vec(
+		&self,
+		name: &str,
+		help: &str,
+		labels: &[&str],
+		buckets: Option<Vec<f64>>,
+	) -> Result<HistogramVec, PrometheusError> {
+		register(HistogramVec::new(options(name, help, buckets), labels)?, self.0)
+	}
+}
+
+fn options(name: &str, help: &str, buckets: Option<Vec<f64>>) -> HistogramOpts {
+	let options = HistogramOpts::new(format!("polkadot_parachain_{name}"), help);
+	match buckets {
+		Some(buckets) => options.buckets(buckets),
+		None => options,
+	}
+}

@@ -1,0 +1,255 @@
+//! The result as JSON, and as status lines.
+
+use crate::{
+	network::{Backing, Network, Role},
+	watch::Watch,
+};
+use serde::Serialize;
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
+
+/// Relay blocks that a status line looks back on.
+const RECENT_BLOCKS: u32 = 10;
+
+/// What a run has come to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+	/// From the start of the first process to the first included block.
+	pub seconds_to_first_included: Option<f64>,
+	/// Relay blocks after the first included one.
+	pub relay_blocks: u32,
+	/// How candidates were backed at the start.
+	pub backing: &'static str,
+	/// Parachains.
+	pub paras: Vec<ParaReport>,
+	/// Nodes.
+	pub nodes: Vec<NodeReport>,
+}
+
+/// A parachain in a [`Report`].
+#[derive(Clone, Debug, Serialize)]
+pub struct ParaReport {
+	/// Its id.
+	pub id: u32,
+	/// Cores on which its blocks were included.
+	pub cores: u32,
+	/// Blocks that its collators built.
+	pub built: u64,
+	/// Blocks that were included.
+	pub included: u32,
+	/// Relay blocks, after that of the first inclusion, with an included block.
+	pub relay_blocks_with_inclusion: u32,
+	/// Mean time between included blocks.
+	pub block_time_ms_mean: Option<u64>,
+	/// What nodes dropped, by reason: candidates, and messages about them.
+	pub dropped: BTreeMap<String, u64>,
+}
+
+/// A node in a [`Report`].
+#[derive(Clone, Debug, Serialize)]
+pub struct NodeReport {
+	/// Its name.
+	pub name: String,
+	/// `validator` or `collator`.
+	pub role: &'static str,
+	/// Number of its best block.
+	pub best: u32,
+	/// Number of its newest finalized block.
+	pub finalized: u32,
+	/// Connected peers.
+	pub peers: u32,
+	/// Resident memory.
+	pub rss_mib: u64,
+	/// Processor time.
+	pub cpu_seconds: f64,
+}
+
+impl Report {
+	/// Asks every node. A node that does not answer is reported with zeros.
+	pub async fn collect(
+		network: &Network,
+		watch: &Watch,
+		backing: Backing,
+		first_included: Option<Duration>,
+	) -> Self {
+		let first = watch.first_inclusion().unwrap_or(watch.best());
+		let mut paras: BTreeMap<u32, ParaReport> = watch
+			.paras()
+			.map(|id| {
+				let history = watch.history(id);
+				let report = ParaReport {
+					id,
+					cores: history.cores.len() as u32,
+					built: 0,
+					included: history.included,
+					relay_blocks_with_inclusion: history.relay_blocks_with_inclusion(first),
+					block_time_ms_mean: history.block_time().map(|time| time.as_millis() as u64),
+					dropped: BTreeMap::new(),
+				};
+				(id, report)
+			})
+			.collect();
+		let mut nodes = Vec::new();
+		for node in &network.nodes {
+			let status = match node.rpc().await {
+				Ok(rpc) => rpc.status().await.ok(),
+				Err(_) => None,
+			};
+			let (best, finalized, peers) = status.unwrap_or_default();
+			let (rss_mib, cpu_seconds) = node.usage();
+			let role = match node.role {
+				Role::Validator => "validator",
+				Role::Collator(_) => "collator",
+			};
+			nodes.push(NodeReport {
+				name: node.name.clone(),
+				role,
+				best,
+				finalized,
+				peers,
+				rss_mib,
+				cpu_seconds,
+			});
+			let Ok(metrics) = node.metrics().await else { continue };
+			if let Role::Collator(para) = node.role {
+				if let Some(para) = paras.get_mut(&para) {
+					para.built += metrics.sum("metronome_blocks_built_total", &[]).unwrap_or(0.) as u64;
+				}
+			}
+			for sample in metrics.with("headway_candidates_dropped_total", &[]) {
+				let para = sample.labels.get("para").and_then(|para| para.parse().ok());
+				let (Some(para), Some(reason)) = (para, sample.labels.get("reason")) else { continue };
+				if let Some(para) = paras.get_mut(&para) {
+					*para.dropped.entry(reason.clone()).or_default() += sample.value as u64;
+				}
+			}
+		}
+		Self {
+			seconds_to_first_included: first_included.map(|time| time.as_millis() as f64 / 1000.),
+			relay_blocks: watch.best().saturating_sub(first),
+			backing: match backing {
+				Backing::Async => "async",
+				Backing::Sync => "sync",
+			},
+			paras: paras.into_values().collect(),
+			nodes,
+		}
+	}
+
+	/// Why the run is no success; none if it is one.
+	pub fn failure(&self) -> Option<String> {
+		if let Some(para) = self.paras.iter().find(|para| para.included == 0) {
+			return Some(format!("parachain {} included no block", para.id));
+		}
+		let finalized =
+			self.nodes.iter().filter(|node| node.role == "validator").map(|node| node.finalized).max();
+		(finalized.unwrap_or(0) == 0).then(|| "finality did not advance".into())
+	}
+
+	/// A few lines for people. `last_drops` are the newest reasons of [`Report::newly_dropped`], by para.
+	pub fn status(&self, watch: &Watch, last_drops: &BTreeMap<u32, String>) -> String {
+		let mut text = String::new();
+		for node in &self.nodes {
+			// Writing into a string does not fail.
+			let _ = writeln!(
+				text,
+				"  {:16} best {:5}  finalized {:5}  peers {:3}  {:5} MiB  {:7.1} s cpu",
+				node.name, node.best, node.finalized, node.peers, node.rss_mib, node.cpu_seconds,
+			);
+		}
+		for para in &self.paras {
+			let history = watch.history(para.id);
+			let recent = history.relay_blocks_with_inclusion(watch.best().saturating_sub(RECENT_BLOCKS));
+			let head = history
+				.head
+				.map_or_else(|| "-".into(), |head| format!("{head:?}").chars().take(10).collect());
+			let head: String = head;
+			let last_drop = last_drops.get(&para.id).map_or("none", String::as_str);
+			let _ = writeln!(
+				text,
+				"  para {:11} head {head:10}  built {:5}  included {:5}  {recent:2} in the last {RECENT_BLOCKS}  \
+				 last drop: {last_drop}",
+				para.id, para.built, para.included,
+			);
+		}
+		text
+	}
+
+	/// Per para, a reason for which something was dropped since an earlier report, if there is one.
+	pub fn newly_dropped(&self, earlier: &Self) -> BTreeMap<u32, String> {
+		let before = |para: u32, reason: &str| {
+			let para = earlier.paras.iter().find(|earlier| earlier.id == para);
+			para.and_then(|para| para.dropped.get(reason)).copied().unwrap_or(0)
+		};
+		let reason = |para: &ParaReport| {
+			let grown = para.dropped.iter().find(|(reason, count)| **count > before(para.id, reason));
+			grown.map(|(reason, _)| (para.id, reason.clone()))
+		};
+		self.paras.iter().filter_map(reason).collect()
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	fn report(included: u32, finalized: u32, dropped: &[(&str, u64)]) -> Report {
+		let dropped = dropped.iter().map(|(reason, count)| ((*reason).into(), *count)).collect();
+		let para = ParaReport {
+			id: 2000,
+			cores: 1,
+			built: 7,
+			included,
+			relay_blocks_with_inclusion: included,
+			block_time_ms_mean: Some(6000),
+			dropped,
+		};
+		let node = NodeReport {
+			name: "alice".into(),
+			role: "validator",
+			best: 9,
+			finalized,
+			peers: 3,
+			rss_mib: 1,
+			cpu_seconds: 0.5,
+		};
+		Report {
+			seconds_to_first_included: Some(30.5),
+			relay_blocks: 60,
+			backing: "async",
+			paras: vec![para],
+			nodes: vec![node],
+		}
+	}
+
+	#[test]
+	fn success_needs_an_included_block_of_every_para_and_finality() {
+		assert_eq!(report(1, 1, &[]).failure(), None);
+		assert!(report(0, 1, &[]).failure().unwrap().contains("2000"));
+		assert!(report(1, 0, &[]).failure().unwrap().contains("finality"));
+	}
+
+	#[test]
+	fn the_reason_that_grew_is_the_last_drop() {
+		let earlier = report(1, 1, &[("duplicate", 3), ("out_of_view", 1)]);
+		let later = report(1, 1, &[("duplicate", 3), ("out_of_view", 2)]);
+		assert_eq!(later.newly_dropped(&earlier), BTreeMap::from([(2000, "out_of_view".into())]));
+		assert!(later.newly_dropped(&later).is_empty());
+	}
+
+	#[test]
+	fn the_report_has_the_promised_fields() {
+		let json = serde_json::to_value(report(1, 1, &[("duplicate", 3)])).unwrap();
+		let keys = |value: &serde_json::Value| {
+			let mut keys: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
+			keys.sort();
+			keys.join(" ")
+		};
+		assert_eq!(keys(&json), "backing nodes paras relay_blocks seconds_to_first_included");
+		assert_eq!(
+			keys(&json["paras"][0]),
+			"block_time_ms_mean built cores dropped id included relay_blocks_with_inclusion"
+		);
+		assert_eq!(keys(&json["nodes"][0]), "best cpu_seconds finalized name peers role rss_mib");
+		assert_eq!(json["paras"][0]["dropped"]["duplicate"], 3);
+	}
+}
