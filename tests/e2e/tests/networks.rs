@@ -1,0 +1,296 @@
+//! Networks of validators and collators, as a user runs them.
+
+use headway_e2e::{program, TestNetwork};
+use headway_testnet::{rpc::Rpc, watch::Watch, Backing, Error, Network, Role};
+use std::{
+	process::Command,
+	time::{Duration, Instant},
+};
+
+/// Para of networks with one.
+const PARA: u32 = 2000;
+/// Generous: machines that run tests may be slow and busy.
+const LONG: Duration = Duration::from_secs(300);
+/// Relay blocks over which a rate is taken.
+const WINDOW: u32 = 10;
+
+/// Metrics that every node has.
+const METRICS_OF_ALL: &[&str] = &[
+	"substrate_block_height",
+	"substrate_node_roles",
+	"substrate_process_start_time_seconds",
+	"substrate_sub_libp2p_is_major_syncing",
+	"substrate_sub_libp2p_peers_count",
+	"polkadot_parachain_peer_count",
+	"polkadot_parachain_peer_connect_events_total",
+	"polkadot_parachain_notifications_received_total",
+	"polkadot_parachain_notifications_sent_total",
+	"polkadot_parachain_notification_bytes_received_total",
+	"polkadot_parachain_notification_bytes_sent_total",
+];
+
+/// Metrics of a validator that took part in including a candidate.
+const METRICS_OF_VALIDATORS: &[&str] = &[
+	// Overseer.
+	"polkadot_node_is_active_validator",
+	"polkadot_node_is_parachain_validator",
+	"polkadot_parachain_activated_heads_total",
+	"polkadot_parachain_deactivated_heads_total",
+	// Availability.
+	"polkadot_parachain_av_store_block_activated_count",
+	"polkadot_parachain_av_store_process_block_finalized_count",
+	"polkadot_parachain_av_store_process_message_count",
+	"polkadot_parachain_av_store_store_available_data_count",
+	"polkadot_parachain_bitfield_distribution_active_leaves_update_count",
+	"polkadot_parachain_bitfield_distribution_handle_network_msg_count",
+	"polkadot_parachain_bitfields_signed_total",
+	"polkadot_parachain_fetched_chunks_total",
+	"polkadot_parachain_fetched_povs_total",
+	"polkadot_parachain_received_availability_bitfields_total",
+	"polkadot_parachain_received_availability_chunks_total",
+	"polkadot_parachain_sent_own_availability_bitfields_total",
+	"polkadot_parachain_served_chunks_total",
+	// Validation functions.
+	"polkadot_parachain_candidate_validation_code_size_count",
+	"polkadot_parachain_candidate_validation_pov_size_count",
+	"polkadot_parachain_candidate_validation_validate_from_exhaustive_count",
+	"polkadot_parachain_validation_requests_total",
+	"polkadot_pvf_exec_kind_selected",
+	"polkadot_pvf_execute_enqueued",
+	"polkadot_pvf_execute_finished",
+	"polkadot_pvf_execution_queued_time_count",
+	"polkadot_pvf_execution_time_count",
+	"polkadot_pvf_preparation_max_rss_count",
+	"polkadot_pvf_preparation_time_count",
+	"polkadot_pvf_prepare_concluded",
+	"polkadot_pvf_prepare_enqueued",
+	"polkadot_pvf_worker_spawned",
+	"polkadot_pvf_worker_spawning",
+	// Backing pipeline.
+	"polkadot_parachain_candidate_backing_candidates_seconded_total",
+	"polkadot_parachain_candidate_backing_get_backed_candidates_count",
+	"polkadot_parachain_candidate_backing_process_second_count",
+	"polkadot_parachain_candidate_backing_process_statement_count",
+	"polkadot_parachain_candidate_backing_signed_statements_total",
+	"polkadot_parachain_collation_requests_total",
+	"polkadot_parachain_collator_peer_count",
+	"polkadot_parachain_collator_protocol_validator_process_msg_count",
+	"polkadot_parachain_inherent_data_requests_total",
+	"polkadot_parachain_prospective_parachains_active_leaves_count",
+	"polkadot_parachain_prospective_parachains_time_active_leaves_update_count",
+	"polkadot_parachain_prospective_parachains_time_candidate_backed_count",
+	"polkadot_parachain_prospective_parachains_time_hypothetical_membership_count",
+	"polkadot_parachain_prospective_parachains_time_introduce_seconded_candidate_count",
+	"polkadot_parachain_provisioner_inherent_data_response_bitfields_sent_count",
+	"polkadot_parachain_provisioner_provisionable_data_time_count",
+	"polkadot_parachain_provisioner_request_inherent_data_time_count",
+	"polkadot_parachain_statement_distribution_active_leaves_update_count",
+	"polkadot_parachain_statement_distribution_network_bridge_update_count",
+	"polkadot_parachain_statement_distribution_received_responses_total",
+	"polkadot_parachain_statement_distribution_sent_requests_total",
+	"polkadot_parachain_statement_distribution_share_count",
+	"polkadot_parachain_statements_distributed_total",
+];
+
+/// Metrics of a collator whose blocks were included.
+const METRICS_OF_COLLATORS: &[&str] = &["metronome_blocks_built_total"];
+
+/// A relay chain that one node tells of.
+struct Chain {
+	rpc: Rpc,
+	watch: Watch,
+}
+
+impl Chain {
+	async fn of(network: &mut TestNetwork, node: &str) -> Self {
+		let paras = network.paras();
+		let rpc = network.node(node).expect("it is in the network").rpc().await.expect("the node is ready");
+		Self { rpc, watch: Watch::from(0, paras) }
+	}
+
+	/// Waits until the chain, as far as the node knows it, satisfies a condition.
+	async fn until(&mut self, network: &mut TestNetwork, what: &str, condition: impl Fn(&Watch) -> bool) {
+		let Self { rpc, watch } = self;
+		network
+			.until(what, LONG, async |_| {
+				watch.advance(rpc).await?;
+				Ok(condition(watch).then_some(()))
+			})
+			.await;
+	}
+
+	/// Waits until blocks of the para are included at nearly every relay block. A relay block that loses
+	/// against another of its slot may take one with it.
+	async fn until_one_per_relay_block(&mut self, network: &mut TestNetwork, para: u32) {
+		let from = self.watch.best();
+		let what = format!("a block of {para} in (nearly) each of {WINDOW} relay blocks");
+		self.until(network, &what, |watch| {
+			let after = watch.best().saturating_sub(WINDOW);
+			after >= from && watch.history(para).relay_blocks_with_inclusion(after) >= WINDOW - 1
+		})
+		.await;
+	}
+}
+
+async fn best(network: &mut Network, node: &str) -> Result<u32, Error> {
+	Ok(network.node(node)?.rpc().await?.status().await?.0)
+}
+
+async fn finalized(network: &mut Network, node: &str) -> Result<u32, Error> {
+	Ok(network.node(node)?.rpc().await?.status().await?.1)
+}
+
+/// The sum of a counter, 0 while it is not there.
+async fn count(network: &mut Network, node: &str, metric: &str) -> Result<f64, Error> {
+	Ok(network.node(node)?.metrics().await?.sum(metric, &[]).unwrap_or(0.))
+}
+
+async fn until_finalized(network: &mut TestNetwork, node: &str, number: u32) {
+	network
+		.until(&format!("finality of block {number} at {node}"), LONG, async |network| {
+			Ok((finalized(network, node).await? >= number).then_some(()))
+		})
+		.await;
+}
+
+/// Waits until all metrics of a node are there. What does not parse fails at once.
+async fn until_metrics_are_there(network: &mut TestNetwork, node: &str, names: &[&str]) {
+	let mut missing = Vec::new();
+	let started = Instant::now();
+	while started.elapsed() < Duration::from_secs(60) {
+		let node = network.node(node).expect("it is in the network");
+		let samples = node.metrics().await.unwrap_or_else(|error| panic!("{error}"));
+		missing = names.iter().filter(|name| samples.sum(name, &[]).is_none()).copied().collect();
+		if missing.is_empty() {
+			return;
+		}
+		tokio::time::sleep(Duration::from_secs(1)).await;
+	}
+	panic!("{node} has no metrics {missing:?}");
+}
+
+fn assert_no_panic(network: &TestNetwork) {
+	assert_eq!(network.log_lines("panicked at"), Vec::<String>::new());
+}
+
+/// Four validators and a parachain: production, inclusion, finality, metrics, and crashes of a validator and
+/// of the collator.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parachain_is_included_in_every_relay_block_and_survives_crashes() {
+	let mut network = TestNetwork::start(|_| {}).await;
+	let mut chain = Chain::of(&mut network, "alice").await;
+
+	chain.until(&mut network, "first inclusion", |watch| watch.first_inclusion().is_some()).await;
+	let first = chain.watch.first_inclusion().expect("that was waited for");
+	until_finalized(&mut network, "alice", first).await;
+	chain.until_one_per_relay_block(&mut network, PARA).await;
+
+	let nodes: Vec<_> = network.nodes.iter().map(|node| (node.name.clone(), node.role)).collect();
+	for (node, role) in nodes {
+		until_metrics_are_there(&mut network, &node, METRICS_OF_ALL).await;
+		let names = match role {
+			Role::Validator => METRICS_OF_VALIDATORS,
+			Role::Collator(_) => METRICS_OF_COLLATORS,
+		};
+		until_metrics_are_there(&mut network, &node, names).await;
+	}
+
+	// The others go on without a validator, and finalize: three of four are more than two thirds.
+	network.node("dave").unwrap().kill();
+	let killed_at = best(&mut network, "alice").await.expect("alice runs");
+	until_finalized(&mut network, "alice", killed_at + 2).await;
+	chain
+		.until(&mut network, "inclusion without dave", |watch| {
+			watch.history(PARA).relay_blocks_with_inclusion(killed_at + 1) > 0
+		})
+		.await;
+
+	network.node("dave").unwrap().start().expect("the program is there");
+	network.node("dave").unwrap().ready().await.expect("dave starts on what he left behind");
+	network
+		.until("dave catches up", LONG, async |network| {
+			let dave = best(network, "dave").await?;
+			Ok((dave > killed_at && dave + 2 >= best(network, "alice").await?).then_some(()))
+		})
+		.await;
+	for metric in ["candidate_backing_signed_statements_total", "bitfields_signed_total"] {
+		let metric = format!("polkadot_parachain_{metric}");
+		network
+			.until(&format!("dave validates again: {metric}"), LONG, async |network| {
+				Ok((count(network, "dave", &metric).await? > 0.).then_some(()))
+			})
+			.await;
+	}
+
+	let collator = format!("collator-{PARA}");
+	network.node(&collator).unwrap().kill();
+	network.node(&collator).unwrap().start().expect("the program is there");
+	network.node(&collator).unwrap().ready().await.expect("the collator starts on what it left behind");
+	chain.watch.advance(&chain.rpc).await.expect("alice runs");
+	// What was on its way when the collator crashed is included within these blocks.
+	let on_its_way = chain.watch.best() + 5;
+	chain
+		.until(&mut network, "inclusion after the collator's return", |watch| {
+			watch.history(PARA).relay_blocks_with_inclusion(on_its_way) > 0
+		})
+		.await;
+	assert_no_panic(&network);
+}
+
+/// Synchronous backing, then the switch to asynchronous backing in the running network, by the documented
+/// command.
+#[tokio::test(flavor = "multi_thread")]
+async fn synchronous_backing_includes_every_other_relay_block_until_the_switch() {
+	const RELAY_BLOCKS: u32 = 16;
+	let mut network = TestNetwork::start(|config| {
+		config.backing = Backing::Sync;
+		config.epoch_duration = Some(10);
+	})
+	.await;
+	let mut chain = Chain::of(&mut network, "alice").await;
+	chain.until(&mut network, "first inclusion", |watch| watch.first_inclusion().is_some()).await;
+	let first = chain.watch.first_inclusion().expect("that was waited for");
+	chain.until(&mut network, "16 relay blocks", |watch| watch.best() >= first + RELAY_BLOCKS).await;
+
+	let history = chain.watch.history(PARA);
+	let numbers: Vec<_> = history.inclusions.iter().map(|(number, _)| *number).collect();
+	assert!(
+		numbers.windows(2).all(|pair| pair[1] - pair[0] >= 2),
+		"synchronous backing allows at most one block per two relay blocks: included at {numbers:?}"
+	);
+	let included = history.relay_blocks_with_inclusion_in(first, first + RELAY_BLOCKS);
+	println!("synchronous: {included} of {RELAY_BLOCKS} relay blocks");
+	assert!(included >= RELAY_BLOCKS / 4, "included at {numbers:?}");
+
+	let url = format!("ws://127.0.0.1:{}", network.node("alice").unwrap().rpc_port);
+	let switch = ["testnet", "switch", "--rpc", &url, "--backing", "async"];
+	let output = Command::new(program()).args(switch).output().expect("the program is there");
+	assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+	chain.until_one_per_relay_block(&mut network, PARA).await;
+	let after = chain.watch.best() - WINDOW;
+	let included = chain.watch.history(PARA).relay_blocks_with_inclusion(after);
+	println!("after the switch: {included} of {WINDOW} relay blocks");
+	assert_no_panic(&network);
+}
+
+/// Two parachains have a core and a group each: statements and chunks have to reach the validators of the
+/// other group.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_parachains_are_included_by_two_groups() {
+	let mut network = TestNetwork::start(|config| {
+		config.validators = 6;
+		config.parachains = 2;
+	})
+	.await;
+	let mut chain = Chain::of(&mut network, "alice").await;
+	for para in [PARA, PARA + 1] {
+		chain
+			.until(&mut network, &format!("3 blocks of {para}"), |watch| watch.history(para).included >= 3)
+			.await;
+	}
+	let cores = |para| chain.watch.history(para).cores;
+	assert!(cores(PARA).is_disjoint(&cores(PARA + 1)), "each para has a core of its own");
+	let first = chain.watch.first_inclusion().expect("that was waited for");
+	until_finalized(&mut network, "alice", first).await;
+	assert_no_panic(&network);
+}
