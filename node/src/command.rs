@@ -7,7 +7,7 @@ use crate::{
 };
 use headway_primitives::{Block, BlockNumber};
 use sc_cli::SubstrateCli;
-use sc_service::PartialComponents;
+use sc_service::{PartialComponents, TaskManager};
 use std::{error::Error as _, ffi::OsString, process::ExitCode, sync::Arc};
 
 /// Why the program ends early.
@@ -119,12 +119,12 @@ fn run_subcommand(cli: &Cli, subcommand: &Subcommand) -> Result<(), Error> {
 		}),
 		Subcommand::ExportBlocks(cmd) => cli.create_runner(cmd)?.async_run(|config| {
 			let database = config.database.clone();
-			let PartialComponents { client, task_manager, .. } = service::new_chain_ops(config)?;
+			let (client, _, task_manager) = idle_node(config)?;
 			Ok((run_async(cmd.run(client, database)), task_manager))
 		}),
 		Subcommand::ExportState(cmd) => cli.create_runner(cmd)?.async_run(|config| {
 			let chain_spec = config.chain_spec.cloned_box();
-			let PartialComponents { client, task_manager, .. } = service::new_chain_ops(config)?;
+			let (client, _, task_manager) = idle_node(config)?;
 			Ok((run_async(cmd.run(client, chain_spec)), task_manager))
 		}),
 		Subcommand::ImportBlocks(cmd) => cli.create_runner(cmd)?.async_run(|config| {
@@ -137,7 +137,7 @@ fn run_subcommand(cli: &Cli, subcommand: &Subcommand) -> Result<(), Error> {
 			runner.sync_run(|config| Ok(cmd.run(config.database)?))
 		},
 		Subcommand::Revert(cmd) => cli.create_runner(cmd)?.async_run(|config| {
-			let PartialComponents { client, backend, task_manager, .. } = service::new_chain_ops(config)?;
+			let (client, backend, task_manager) = idle_node(config)?;
 			Ok((run_async(cmd.run(client, backend, Some(Box::new(revert_consensus)))), task_manager))
 		}),
 		// Taken apart by the caller.
@@ -147,6 +147,18 @@ fn run_subcommand(cli: &Cli, subcommand: &Subcommand) -> Result<(), Error> {
 			runner.sync_run(|config| Ok(cmd.run::<Block>(&config)?))
 		},
 	}
+}
+
+/// Client and database of a node that imports nothing. What else belongs to the node lives as long as its tasks do: they take
+/// its end for a failure, and say so.
+fn idle_node(
+	config: sc_service::Configuration,
+) -> Result<(Arc<service::FullClient>, Arc<service::FullBackend>, TaskManager), Error> {
+	let PartialComponents {
+		client, backend, mut task_manager, import_queue, transaction_pool, other, ..
+	} = service::new_chain_ops(config)?;
+	task_manager.keep_alive((import_queue, transaction_pool, other));
+	Ok((client, backend, task_manager))
 }
 
 /// Makes BABE and GRANDPA forget the blocks that are about to be reverted.

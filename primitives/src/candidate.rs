@@ -31,19 +31,9 @@ pub struct OutboundHrmpMessage<Id> {
 
 /// What a candidate commits to: the outputs of its validation.
 #[derive(
-	Clone,
-	PartialEq,
-	Eq,
-	Hash,
-	PartialOrd,
-	Ord,
-	Default,
-	Debug,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	TypeInfo,
+	Clone, PartialEq, Eq, PartialOrd, Ord, Default, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo,
 )]
+#[cfg_attr(feature = "std", derive(Hash))]
 pub struct CandidateCommitments {
 	/// Messages to the relay chain; signals follow the first empty message.
 	pub upward_messages: UpwardMessages,
@@ -83,7 +73,8 @@ impl CandidateReceiptV2 {
 }
 
 /// Receipt with the commitments in full.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Hash))]
 pub struct CommittedCandidateReceiptV2 {
 	/// What the candidate is.
 	pub descriptor: CandidateDescriptorV2,

@@ -278,7 +278,8 @@ fn new_full_with<Net: NetworkBackend<Block, Hash>>(
 			&task_manager,
 		)?;
 	}
-	task_manager.keep_alive(telemetry);
+	// The pool's tasks would take its end for a failure.
+	task_manager.keep_alive((telemetry, transaction_pool.clone()));
 
 	Ok(NewFull {
 		task_manager,
