@@ -14,7 +14,7 @@ use std::{
 	collections::BTreeMap,
 	io::Write,
 	path::PathBuf,
-	time::{Duration, Instant},
+	time::{Duration, Instant, SystemTime},
 };
 use tokio::signal::unix::{signal, Signal, SignalKind};
 
@@ -305,7 +305,9 @@ async fn switch(url: &str, backing: Backing) -> Result<(), Error> {
 }
 
 fn temporary_dir() -> PathBuf {
-	std::env::temp_dir().join(format!("headway-testnet-{}", std::process::id()))
+	// Process ids come again; a second of the clock with the same one does not.
+	let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+	std::env::temp_dir().join(format!("headway-testnet-{seconds}-{}", std::process::id()))
 }
 
 /// Leaves logs and specification behind.

@@ -284,6 +284,8 @@ impl Network {
 		flag("--base-path", path(&self.base_dir.join(name)));
 		flag("--node-key", hex::encode(node_key(name)));
 		flag("--listen-addr", format!("/ip4/127.0.0.1/tcp/{p2p}"));
+		// Validators tell the others where they are.
+		flag("--public-addr", format!("/ip4/127.0.0.1/tcp/{p2p}"));
 		flag("--rpc-port", rpc.to_string());
 		flag("--prometheus-port", prometheus.to_string());
 		flag("--rpc-methods", "unsafe".into());
