@@ -180,11 +180,14 @@ const BOOTNODES: &str = "--bootnodes";
 pub fn split_bootnodes(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
 	let mut split = Vec::new();
 	let mut in_bootnodes = false;
+	let mut behind_flag = false;
 	for arg in args {
+		let first = std::mem::take(&mut behind_flag);
 		let (value, inline) = match arg.to_str() {
 			Some(text) if text.starts_with("--bootnodes=") => (&text[BOOTNODES.len() + 1..], true),
 			Some(text) if text.starts_with('-') => {
 				in_bootnodes = text == BOOTNODES;
+				behind_flag = in_bootnodes;
 				split.push(arg);
 				continue;
 			},
@@ -200,7 +203,8 @@ pub fn split_bootnodes(args: impl IntoIterator<Item = OsString>) -> Vec<OsString
 			continue;
 		}
 		for (position, piece) in value.split_whitespace().enumerate() {
-			if inline || position > 0 {
+			// The flag that stands there already is the first piece's.
+			if !first || position > 0 {
 				split.push(BOOTNODES.into());
 			}
 			split.push(piece.into());

@@ -115,6 +115,7 @@ fn new_full_with<Net: NetworkBackend<Block, Hash>>(
 	params: NewFullParams,
 ) -> Result<NewFull, Error> {
 	listen::check_free(&config.network.listen_addresses)?;
+	listen::check_metrics_free(config.prometheus_config.as_ref().map(|config| config.port))?;
 
 	let PartialComponents {
 		client,

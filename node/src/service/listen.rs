@@ -1,4 +1,4 @@
-//! Whether the p2p port is free.
+//! Whether the ports of p2p and metrics are free.
 //!
 //! The network itself only logs when it cannot listen, and two processes of one user can even share a port without noticing,
 //! because listening sockets are reusable for dialing. Both look like a network without peers, so the node asks beforehand.
@@ -15,6 +15,19 @@ use std::{
 pub struct Error {
 	/// The address.
 	pub address: Multiaddr,
+}
+
+/// Somebody listens on the port that the metrics should have.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot serve metrics on {0}: the port is in use. Choose another one with --prometheus-port")]
+pub struct MetricsPortTaken(SocketAddr);
+
+/// Fails if the socket of the metrics is taken. The service itself ends with "essential task failed", which names nothing.
+pub fn check_metrics_free(socket: Option<SocketAddr>) -> Result<(), MetricsPortTaken> {
+	match socket.map(|socket| (socket, TcpListener::bind(socket))) {
+		Some((socket, Err(error))) if error.kind() == ErrorKind::AddrInUse => Err(MetricsPortTaken(socket)),
+		_ => Ok(()),
+	}
 }
 
 /// Fails if one of the addresses is taken. Any other obstacle (no IPv6, for example) is left to the network, which goes on

@@ -7,7 +7,7 @@
 //! | [`full`] | a running node |
 //! | [`consensus`] | BABE and GRANDPA of a running node |
 //! | [`discovery`] | addresses of validators in the DHT |
-//! | [`listen`] | whether the p2p port is free |
+//! | [`listen`] | whether the ports of p2p and metrics are free |
 
 pub mod consensus;
 pub mod discovery;
@@ -68,6 +68,9 @@ pub enum Error {
 	/// Somebody else listens there.
 	#[error(transparent)]
 	Listen(#[from] listen::Error),
+	/// Somebody else listens where the metrics should be served.
+	#[error(transparent)]
+	MetricsPortTaken(#[from] listen::MetricsPortTaken),
 	/// The parachains protocol did not start.
 	#[error(transparent)]
 	Parachains(#[from] crate::parachains::Error),
