@@ -279,8 +279,8 @@ fn new_full_with<Net: NetworkBackend<Block, Hash>>(
 			&task_manager,
 		)?;
 	}
-	// The pool's tasks would take its end for a failure.
-	task_manager.keep_alive((telemetry, transaction_pool.clone()));
+	// Tasks of the pool and of the machines end when nobody can talk to them any more.
+	task_manager.keep_alive((telemetry, transaction_pool.clone(), parachains.clone()));
 
 	Ok(NewFull {
 		task_manager,
