@@ -125,6 +125,11 @@ index_newtype! {
 #[serde(transparent)]
 pub struct ParaId(pub u32);
 
+/// The sovereign account of a para is `para` and its id (little-endian), filled up with zeros.
+impl sp_core::TypeId for ParaId {
+	const TYPE_ID: [u8; 4] = *b"para";
+}
+
 /// First id that is not reserved for system parachains.
 pub const LOWEST_USER_ID: ParaId = ParaId(2000);
 /// First id that the registrar hands out.

@@ -20,6 +20,7 @@
 //! | [`session_info`] | what nodes need of past sessions |
 //! | [`dmp`], [`hrmp`] | messages from the relay chain and between paras |
 //! | [`coretime`], [`paras_sudo_wrapper`] | calls by root: assign cores, register paras |
+//! | [`origin`] | the origin of calls that a para makes |
 //! | [`runtime_api`] | answers to the node |
 //! | [`weights`] | cost of operations, computed from database accesses and signature checks |
 
@@ -36,6 +37,7 @@ pub mod dmp;
 pub mod hrmp;
 pub mod inclusion;
 pub mod initializer;
+pub mod origin;
 pub mod paras;
 pub mod paras_inherent;
 pub mod paras_sudo_wrapper;

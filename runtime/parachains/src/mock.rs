@@ -2,7 +2,7 @@
 
 use crate::{
 	configuration::{self, HostConfiguration},
-	coretime, dmp, hrmp, inclusion, initializer, paras,
+	coretime, dmp, hrmp, inclusion, initializer, origin, paras,
 	paras::{ParaGenesisArgs, ParaKind},
 	paras_inherent::{self, Processed},
 	paras_sudo_wrapper, scheduler, session_info, shared,
@@ -14,13 +14,13 @@ use core::cell::RefCell;
 use frame_support::{
 	construct_runtime, derive_impl, parameter_types,
 	traits::{
-		ConstU32, ConstU64, EnqueueMessage, Footprint, Hooks, OneSessionHandler, QueueFootprint,
+		ConstU128, ConstU32, ConstU64, EnqueueMessage, Footprint, Hooks, OneSessionHandler, QueueFootprint,
 		QueueFootprintQuery, Randomness,
 	},
 	BoundedSlice,
 };
 use headway_primitives::{
-	AsyncBackingParams, AuthorityDiscoveryId, AvailabilityBitfield, BackedCandidate, BlockNumber,
+	AsyncBackingParams, AuthorityDiscoveryId, AvailabilityBitfield, BackedCandidate, Balance, BlockNumber,
 	CandidateCommitments, CandidateDescriptorV2, CommittedCandidateReceiptV2, CompactStatement, CoreIndex,
 	Hash, HeadData, Header, InherentData, ParaId, PersistedValidationData, SchedulerParams, SessionIndex,
 	SigningContext, SigningPayload, UncheckedSigned, UncheckedSignedAvailabilityBitfield, ValidationCode,
@@ -35,6 +35,8 @@ type Block = frame_system::mocking::MockBlockU32<Test>;
 construct_runtime! {
 	pub enum Test {
 		System: frame_system,
+		Balances: pallet_balances,
+		ParachainsOrigin: origin,
 		Configuration: configuration,
 		ParasShared: shared,
 		ParaInclusion: inclusion,
@@ -59,7 +61,17 @@ parameter_types! {
 #[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
 impl frame_system::Config for Test {
 	type Block = Block;
+	type AccountData = pallet_balances::AccountData<Balance>;
 }
+
+#[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
+impl pallet_balances::Config for Test {
+	type Balance = Balance;
+	type AccountStore = System;
+	type ExistentialDeposit = ConstU128<1>;
+}
+
+impl origin::Config for Test {}
 
 impl configuration::Config for Test {}
 impl scheduler::Config for Test {}

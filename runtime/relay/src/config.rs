@@ -267,6 +267,8 @@ impl pallet_message_queue::Config for Runtime {
 	type IdleMaxServiceWeight = MessageQueueServiceWeight;
 }
 
+impl origin::Config for Runtime {}
+
 impl coretime::Config for Runtime {}
 
 impl paras_sudo_wrapper::Config for Runtime {}

@@ -38,7 +38,7 @@ pub use headway_primitives::{AccountId, Balance, BlockNumber, Hash, Nonce, Signa
 use alloc::{borrow::Cow, vec::Vec};
 use frame_support::construct_runtime;
 use headway_runtime_parachains::{
-	configuration, coretime, dmp, hrmp, inclusion, initializer, paras, paras_inherent, paras_sudo_wrapper,
+	configuration, coretime, dmp, hrmp, inclusion, initializer, origin, paras, paras_inherent, paras_sudo_wrapper,
 	scheduler, session_info, shared,
 };
 use sp_runtime::{generic, impl_opaque_keys, traits::BlakeTwo256, MultiAddress};
@@ -159,6 +159,7 @@ construct_runtime! {
 		Utility: pallet_utility = 24,
 
 		// The order of their genesis: Initializer applies session 0 when cores are assigned.
+		ParachainsOrigin: origin = 50,
 		Configuration: configuration = 51,
 		ParasShared: shared = 52,
 		ParaInclusion: inclusion = 53,
