@@ -1,7 +1,13 @@
 //! Whether a candidate, or modifications, respect the constraints.
 
-use super::{ConstraintModifications, Constraints, HrmpWatermarkUpdate, RelayParentInfo};
-use crate::{BlockNumber, CandidateCommitments, ParaId, PersistedValidationData, ValidationCodeHash};
+use super::{
+	rules::{check_downward_count, check_downward_progress, check_watermark_reached, size},
+	ConstraintModifications, Constraints, RelayParentInfo,
+};
+use crate::{
+	BlockNumber, CandidateCommitments, ParaId, PersistedValidationData, UpgradeRestriction,
+	ValidationCodeHash,
+};
 
 /// The first constraint that a candidate breaks, in the order of the checks.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -166,33 +172,18 @@ impl Constraints {
 		commitments: &CandidateCommitments,
 		relay_parent_number: BlockNumber,
 	) -> Result<(), ConstraintError> {
-		if validation_code_hash != self.validation_code_hash {
-			return Err(ConstraintError::ValidationCodeMismatch {
-				expected: self.validation_code_hash,
-				got: validation_code_hash,
-			});
-		}
-		within(size(&commitments.head_data.0), self.max_head_data_size)
-			.map_err(|(size, max)| ConstraintError::HeadDataTooLarge { size, max })?;
-		if relay_parent_number < self.min_relay_parent_number {
-			return Err(ConstraintError::RelayParentTooOld {
-				number: relay_parent_number,
-				min: self.min_relay_parent_number,
-			});
-		}
-		if let Some(code) = &commitments.new_validation_code {
-			if self.upgrade_restriction.is_some() {
-				return Err(ConstraintError::CodeUpgradeRestricted);
-			}
-			within(size(&code.0), self.max_code_size)
-				.map_err(|(size, max)| ConstraintError::CodeTooLarge { size, max })?;
-		}
-		within(size(&commitments.horizontal_messages), self.max_hrmp_num_per_candidate)
-			.map_err(|(count, max)| ConstraintError::TooManyHrmpMessages { count, max })
+		self.check_validation_code(validation_code_hash)?;
+		self.check_head_data(&commitments.head_data)?;
+		self.check_relay_parent_age(relay_parent_number)?;
+		self.check_code_upgrade(commitments.new_validation_code.as_ref())?;
+		self.check_horizontal_count(commitments)
 	}
 
 	/// Checks a candidate that builds directly on the state that these are the constraints of, and answers
 	/// what it changes (all checks of backing pipeline §2.4).
+	///
+	/// Other than there, a mark of horizontal messages beyond the relay parent is refused even if messages
+	/// wait at it: the relay chain would not accept it (runtime §6.5).
 	pub fn check_candidate(
 		&self,
 		validation_code_hash: ValidationCodeHash,
@@ -203,15 +194,25 @@ impl Constraints {
 		self.check_commitments(validation_code_hash, commitments, relay_parent.number)?;
 		let modifications = self.modifications_of(commitments, relay_parent.number)?;
 		self.check_validation_data(validation_data, relay_parent)?;
-		if let Some(sent_at) = self.dmp_remaining_messages.first().copied() {
-			if commitments.processed_downward_messages == 0 && sent_at <= relay_parent.number {
-				return Err(ConstraintError::DmpNotAdvanced { sent_at });
-			}
-		}
-		within(modifications.ump_messages_sent, self.max_ump_num_per_candidate)
-			.map_err(|(count, max)| ConstraintError::TooManyUmpMessages { count, max })?;
+		check_downward_progress(
+			commitments.processed_downward_messages,
+			self.dmp_remaining_messages.first().copied(),
+			relay_parent.number,
+		)?;
+		self.check_upward_count(modifications.ump_messages_sent)?;
+		check_watermark_reached(commitments.hrmp_watermark, relay_parent.number)?;
 		self.check_modifications(&modifications)?;
 		Ok(modifications)
+	}
+
+	/// The data that a candidate at the relay parent must have been validated with.
+	pub fn validation_data(&self, relay_parent: &RelayParentInfo) -> PersistedValidationData {
+		PersistedValidationData {
+			parent_head: self.required_parent.clone(),
+			relay_parent_number: relay_parent.number,
+			relay_parent_storage_root: relay_parent.state_root,
+			max_pov_size: self.max_pov_size,
+		}
 	}
 
 	/// Checks that a candidate was validated with the data that the chain vouches for.
@@ -220,19 +221,14 @@ impl Constraints {
 		validation_data: &PersistedValidationData,
 		relay_parent: &RelayParentInfo,
 	) -> Result<(), ConstraintError> {
-		let PersistedValidationData {
-			parent_head,
-			relay_parent_number,
-			relay_parent_storage_root,
-			max_pov_size,
-		} = validation_data;
-		let field = if *parent_head != self.required_parent {
+		let expected = self.validation_data(relay_parent);
+		let field = if validation_data.parent_head != expected.parent_head {
 			ValidationDataField::ParentHead
-		} else if *relay_parent_number != relay_parent.number {
+		} else if validation_data.relay_parent_number != expected.relay_parent_number {
 			ValidationDataField::RelayParentNumber
-		} else if *relay_parent_storage_root != relay_parent.state_root {
+		} else if validation_data.relay_parent_storage_root != expected.relay_parent_storage_root {
 			ValidationDataField::RelayParentStorageRoot
-		} else if *max_pov_size != self.max_pov_size {
+		} else if validation_data.max_pov_size != expected.max_pov_size {
 			ValidationDataField::MaxPovSize
 		} else {
 			return Ok(());
@@ -245,36 +241,12 @@ impl Constraints {
 		&self,
 		modifications: &ConstraintModifications,
 	) -> Result<(), ConstraintError> {
-		if let Some(HrmpWatermarkUpdate::Trunk(watermark)) = modifications.hrmp_watermark {
-			if !self.hrmp_inbound.valid_watermarks.contains(&watermark) {
-				return Err(ConstraintError::WatermarkNotAllowed { watermark });
-			}
+		if let Some(update) = modifications.hrmp_watermark {
+			self.check_watermark(update)?;
 		}
-		for (recipient, sent) in &modifications.outbound_hrmp {
-			let recipient = *recipient;
-			let (_, channel) = self
-				.hrmp_channels_out
-				.iter()
-				.find(|(para, _)| *para == recipient)
-				.ok_or(ConstraintError::NoSuchHrmpChannel { recipient })?;
-			within(sent.bytes_submitted, channel.bytes_remaining).map_err(|(submitted, remaining)| {
-				ConstraintError::HrmpBytesOverflow { recipient, remaining, submitted }
-			})?;
-			within(sent.messages_submitted, channel.messages_remaining).map_err(
-				|(submitted, remaining)| ConstraintError::HrmpMessagesOverflow {
-					recipient,
-					remaining,
-					submitted,
-				},
-			)?;
-		}
-		within(modifications.ump_messages_sent, self.ump_remaining).map_err(|(submitted, remaining)| {
-			ConstraintError::UmpMessagesOverflow { remaining, submitted }
-		})?;
-		within(modifications.ump_bytes_sent, self.ump_remaining_bytes)
-			.map_err(|(submitted, remaining)| ConstraintError::UmpBytesOverflow { remaining, submitted })?;
-		within(modifications.dmp_messages_processed, size(&self.dmp_remaining_messages))
-			.map_err(|(processed, remaining)| ConstraintError::DmpUnderflow { remaining, processed })?;
+		self.check_outbound(&modifications.outbound_hrmp)?;
+		self.check_upward_room(modifications.ump_messages_sent, modifications.ump_bytes_sent)?;
+		check_downward_count(modifications.dmp_messages_processed, size(&self.dmp_remaining_messages))?;
 		if modifications.code_upgrade_applied && self.future_validation_code.is_none() {
 			return Err(ConstraintError::NoFutureCode);
 		}
@@ -313,18 +285,9 @@ impl Constraints {
 				after.validation_code_hash = code;
 			}
 		}
+		if modifications.code_upgrade_started {
+			after.upgrade_restriction = Some(UpgradeRestriction::Present);
+		}
 		Ok(after)
 	}
-}
-
-fn within(value: u32, max: u32) -> Result<(), (u32, u32)> {
-	if value > max {
-		Err((value, max))
-	} else {
-		Ok(())
-	}
-}
-
-fn size<T>(items: &[T]) -> u32 {
-	u32::try_from(items.len()).unwrap_or(u32::MAX)
 }

@@ -6,16 +6,21 @@
 //! [`Constraints::apply_modifications`] gives the constraints for whoever builds on it. Modifications stack,
 //! so that a chain of candidates can be applied at once.
 //!
-//! Not emulated: what the relay chain does on its own between two candidates, and code upgrades that start
-//! within the chain (no second one can start before the first is enacted).
+//! Not emulated: what the relay chain does on its own between two candidates. Of a code upgrade that starts
+//! within the chain only this is: no second one can start before the first is enacted.
 
 mod check;
 mod modifications;
+mod rules;
 #[cfg(test)]
 mod tests;
 
 pub use check::{ConstraintError, ValidationDataField};
-pub use modifications::{ConstraintModifications, HrmpWatermarkUpdate, OutboundHrmpChannelModification};
+pub use modifications::{
+	horizontal_totals, upward_totals, watermark_update, ConstraintModifications, HrmpWatermarkUpdate,
+	OutboundHrmpChannelModification,
+};
+pub use rules::{check_downward_count, check_downward_progress, check_watermark_reached};
 
 use crate::ids::Hash;
 use crate::{

@@ -1,6 +1,6 @@
 //! What a candidate changes of the state that the next one builds on.
 
-use super::{ConstraintError, Constraints};
+use super::{rules::size, ConstraintError, Constraints};
 use crate::{ump::skip_ump_signals, BlockNumber, CandidateCommitments, HeadData, ParaId};
 use alloc::collections::BTreeMap;
 
@@ -49,6 +49,8 @@ pub struct ConstraintModifications {
 	pub dmp_messages_processed: u32,
 	/// Whether the future code becomes current.
 	pub code_upgrade_applied: bool,
+	/// Whether new code is announced: nobody who builds on it may announce other code.
+	pub code_upgrade_started: bool,
 }
 
 impl ConstraintModifications {
@@ -72,6 +74,7 @@ impl ConstraintModifications {
 		self.ump_bytes_sent = self.ump_bytes_sent.saturating_add(next.ump_bytes_sent);
 		self.dmp_messages_processed = self.dmp_messages_processed.saturating_add(next.dmp_messages_processed);
 		self.code_upgrade_applied |= next.code_upgrade_applied;
+		self.code_upgrade_started |= next.code_upgrade_started;
 	}
 }
 
@@ -92,28 +95,11 @@ impl Constraints {
 		commitments: &CandidateCommitments,
 		relay_parent_number: BlockNumber,
 	) -> Result<ConstraintModifications, ConstraintError> {
-		let mut outbound_hrmp = BTreeMap::<ParaId, OutboundHrmpChannelModification>::new();
-		let mut last_recipient = None;
-		for (position, message) in commitments.horizontal_messages.iter().enumerate() {
-			if last_recipient.is_some_and(|last| last >= message.recipient) {
-				return Err(ConstraintError::HrmpMessagesNotAscending { position: position as u32 });
-			}
-			last_recipient = Some(message.recipient);
-			outbound_hrmp.entry(message.recipient).or_default().add(1, len(&message.data));
-		}
-		let (ump_messages_sent, ump_bytes_sent) = skip_ump_signals(commitments.upward_messages.iter())
-			.fold((0u32, 0u32), |(messages, bytes), message| {
-				(messages.saturating_add(1), bytes.saturating_add(len(message)))
-			});
-		let watermark = commitments.hrmp_watermark;
+		let (ump_messages_sent, ump_bytes_sent) = upward_totals(commitments);
 		Ok(ConstraintModifications {
 			required_parent: Some(commitments.head_data.clone()),
-			hrmp_watermark: Some(if watermark == relay_parent_number {
-				HrmpWatermarkUpdate::Head(watermark)
-			} else {
-				HrmpWatermarkUpdate::Trunk(watermark)
-			}),
-			outbound_hrmp,
+			hrmp_watermark: Some(watermark_update(commitments, relay_parent_number)),
+			outbound_hrmp: horizontal_totals(commitments)?,
 			ump_messages_sent,
 			ump_bytes_sent,
 			dmp_messages_processed: commitments.processed_downward_messages,
@@ -121,11 +107,43 @@ impl Constraints {
 				.future_validation_code
 				.as_ref()
 				.is_some_and(|(at, _)| relay_parent_number >= *at),
+			code_upgrade_started: commitments.new_validation_code.is_some(),
 		})
 	}
 }
 
-/// Length of a message; those that reach us fit in 32 bits many times over.
-fn len(bytes: &[u8]) -> u32 {
-	u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+/// What a candidate sends into each channel.
+///
+/// Fails if the messages are not strictly ascending by recipient.
+pub fn horizontal_totals(
+	commitments: &CandidateCommitments,
+) -> Result<BTreeMap<ParaId, OutboundHrmpChannelModification>, ConstraintError> {
+	let mut totals = BTreeMap::<ParaId, OutboundHrmpChannelModification>::new();
+	let mut last_recipient = None;
+	for (position, message) in commitments.horizontal_messages.iter().enumerate() {
+		if last_recipient.is_some_and(|last| last >= message.recipient) {
+			return Err(ConstraintError::HrmpMessagesNotAscending { position: position as u32 });
+		}
+		last_recipient = Some(message.recipient);
+		totals.entry(message.recipient).or_default().add(1, size(&message.data));
+	}
+	Ok(totals)
+}
+
+/// Upward messages before the separator, and their bytes.
+pub fn upward_totals(commitments: &CandidateCommitments) -> (u32, u32) {
+	skip_ump_signals(commitments.upward_messages.iter()).fold((0u32, 0u32), |(messages, bytes), message| {
+		(messages.saturating_add(1), bytes.saturating_add(size(message)))
+	})
+}
+
+/// Where a candidate at a relay parent of this number puts the mark.
+pub fn watermark_update(
+	commitments: &CandidateCommitments,
+	relay_parent_number: BlockNumber,
+) -> HrmpWatermarkUpdate {
+	match commitments.hrmp_watermark {
+		watermark if watermark == relay_parent_number => HrmpWatermarkUpdate::Head(watermark),
+		watermark => HrmpWatermarkUpdate::Trunk(watermark),
+	}
 }

@@ -119,6 +119,23 @@ fn ie_01_watermark_at_relay_parent_or_among_the_valid() {
 }
 
 #[test]
+fn watermark_beyond_the_relay_parent_is_refused_even_if_messages_wait_at_it() {
+	let mut constraints = constraints();
+	constraints.hrmp_inbound.valid_watermarks.push(11);
+	let candidate = Candidate::with(|c| c.commitments.hrmp_watermark = 11);
+	assert_eq!(candidate.check(&constraints), Err(E::WatermarkNotAllowed { watermark: 11 }));
+}
+
+#[test]
+fn second_code_upgrade_waits_until_the_first_is_enacted() {
+	let upgrade =
+		|| Candidate::with(|c| c.commitments.new_validation_code = Some(ValidationCode(vec![1; 9])));
+	let after = constraints().apply_modifications(&upgrade().check(&constraints()).unwrap()).unwrap();
+	assert_eq!(upgrade().on(&after).check(&after), Err(E::CodeUpgradeRestricted));
+	assert_eq!(candidate().on(&after).check(&after).map(drop), Ok(()));
+}
+
+#[test]
 fn ie_02_watermark_drops_what_is_strictly_below() {
 	for (watermark, left) in [(6, vec![6, 8]), (8, vec![8]), (10, vec![])] {
 		let candidate = Candidate::with(|c| c.commitments.hrmp_watermark = watermark);
@@ -368,21 +385,20 @@ fn modifications() -> impl Strategy<Value = ConstraintModifications> {
 		watermark,
 		proptest::collection::btree_map((1u32..4).prop_map(ParaId), channel, 0..3),
 		(0u32..6, 0u32..60, 0u32..3),
-		proptest::bool::weighted(0.2),
+		(proptest::bool::weighted(0.2), proptest::bool::weighted(0.2)),
 	)
-		.prop_map(
-			|(parent, hrmp_watermark, outbound_hrmp, (messages, bytes, dmp), code_upgrade_applied)| {
-				ConstraintModifications {
-					required_parent: parent.map(head),
-					hrmp_watermark,
-					outbound_hrmp,
-					ump_messages_sent: messages,
-					ump_bytes_sent: bytes,
-					dmp_messages_processed: dmp,
-					code_upgrade_applied,
-				}
-			},
-		)
+		.prop_map(|(parent, hrmp_watermark, outbound_hrmp, (messages, bytes, dmp), (applied, started))| {
+			ConstraintModifications {
+				required_parent: parent.map(head),
+				hrmp_watermark,
+				outbound_hrmp,
+				ump_messages_sent: messages,
+				ump_bytes_sent: bytes,
+				dmp_messages_processed: dmp,
+				code_upgrade_applied: applied,
+				code_upgrade_started: started,
+			}
+		})
 }
 
 proptest! {
