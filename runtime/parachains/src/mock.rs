@@ -92,6 +92,7 @@ impl paras::Config for Test {
 
 impl inclusion::Config for Test {
 	type MessageQueue = Queue;
+	type RewardValidators = Rewards;
 }
 
 impl session_info::Config for Test {
@@ -143,6 +144,46 @@ impl frame_support::traits::DisabledValidators for Disabled {
 
 	fn disabled_validators() -> Vec<u32> {
 		DISABLED.with(|disabled| disabled.borrow().clone())
+	}
+}
+
+thread_local! {
+	static REWARDS: RefCell<Vec<Reward>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Validators that were rewarded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Reward {
+	/// `backing` or `bitfields`.
+	pub(crate) kind: &'static str,
+	pub(crate) validators: Vec<ValidatorIndex>,
+	/// Events that the block had until then.
+	pub(crate) events: usize,
+}
+
+/// Rewards since the last call.
+pub(crate) fn take_rewards() -> Vec<Reward> {
+	REWARDS.with(|rewards| core::mem::take(&mut *rewards.borrow_mut()))
+}
+
+/// Remembers who is rewarded.
+pub struct Rewards;
+
+impl Rewards {
+	fn note(kind: &'static str, validators: impl IntoIterator<Item = ValidatorIndex>) {
+		let validators = validators.into_iter().collect();
+		let reward = Reward { kind, validators, events: System::events().len() };
+		REWARDS.with(|rewards| rewards.borrow_mut().push(reward));
+	}
+}
+
+impl inclusion::RewardValidators for Rewards {
+	fn reward_backing(validators: impl IntoIterator<Item = ValidatorIndex>) {
+		Self::note("backing", validators);
+	}
+
+	fn reward_bitfields(validators: impl IntoIterator<Item = ValidatorIndex>) {
+		Self::note("bitfields", validators);
 	}
 }
 
@@ -497,12 +538,26 @@ pub(crate) fn candidate_events() -> Vec<(&'static str, HeadData)> {
 	})
 }
 
+/// A validator's key. Deriving it from its phrase takes longer than a hundred signatures, so it is done once.
+#[derive(Clone)]
+pub(crate) struct Key(sp_core::sr25519::Pair);
+
+impl Key {
+	/// Signs a message.
+	pub(crate) fn sign(&self, message: &[u8]) -> sp_core::sr25519::Signature {
+		sp_core::Pair::sign(&self.0, message)
+	}
+}
+
 /// The key of an active validator.
-pub(crate) fn key(validator: ValidatorIndex) -> Sr25519Keyring {
+pub(crate) fn key(validator: ValidatorIndex) -> Key {
+	static KEYS: std::sync::OnceLock<Vec<Key>> = std::sync::OnceLock::new();
+	let keys = KEYS.get_or_init(|| VALIDATORS.iter().map(|key| Key(key.pair())).collect());
 	let id = shared::ActiveValidatorKeys::<Test>::get()[validator.0 as usize].clone();
 	VALIDATORS
-		.into_iter()
-		.find(|key| ValidatorId::from(key.public()) == id)
+		.iter()
+		.position(|key| ValidatorId::from(key.public()) == id)
+		.map(|position| keys[position].clone())
 		.expect("all validators are in the keyring")
 }
 

@@ -36,17 +36,18 @@ pub fn bitfield<T: frame_system::Config>(bitfield: &UncheckedSignedAvailabilityB
 	Weight::from_parts(SIGNATURE_PICOS + BITFIELD_PICOS, bitfield.encoded_size() as u64)
 }
 
-/// One backed candidate: each vote's signature is checked once, its commitments are hashed, and heads, code
-/// hash, messages and the queue of pending candidates are read twice and written once.
+/// One backed candidate: each vote's signature is checked once, its commitments are hashed once, decoded and
+/// encoded; head, code, upgrades, relay parent, groups and the para's pending candidates are read once, and
+/// the channel of each message.
 pub fn candidate<T: frame_system::Config>(candidate: &BackedCandidate) -> Weight {
 	let bytes = candidate.encoded_size() as u64;
 	let votes = candidate.validity_votes.len() as u64;
+	let channels = candidate.candidate.commitments.horizontal_messages.len() as u64;
 	let time = CANDIDATE_PICOS
-        .saturating_add(votes.saturating_mul(SIGNATURE_PICOS))
-        // The hash is computed in sanitization and in backing, and the data is decoded and encoded in
-        // between.
-        .saturating_add(bytes.saturating_mul(4 * BYTE_PICOS));
-	Weight::from_parts(time, bytes).saturating_add(db::<T>(14, 3))
+		.saturating_add(votes.saturating_mul(SIGNATURE_PICOS))
+		// Hashed; decoded, and encoded into the state and the event.
+		.saturating_add(bytes.saturating_mul(4 * BYTE_PICOS));
+	Weight::from_parts(time, bytes).saturating_add(db::<T>(14u64.saturating_add(channels), 2))
 }
 
 /// Effects of the inclusion of one candidate.

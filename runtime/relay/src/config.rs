@@ -205,6 +205,8 @@ impl paras::Config for Runtime {
 
 impl inclusion::Config for Runtime {
 	type MessageQueue = MessageQueue;
+	// There is no staking, and so nothing to reward by.
+	type RewardValidators = ();
 }
 
 impl paras_inherent::Config for Runtime {

@@ -1,6 +1,14 @@
 //! Candidates between backing and inclusion: checks, occupied cores, availability votes, enactment (runtime
 //! §6).
 //!
+//! A candidate passes through here twice: it is backed, then it is included.
+//!
+//! 1. The inherent makes the [`RunningState`] of a para and takes its candidates through
+//!    [`Pallet::verify_backed_candidate`] and [`Pallet::check_backing`], which yields a [`VerifiedCandidate`]:
+//!    the only thing that [`Pallet::process_candidates`] puts on a core. So nothing is checked twice, and a
+//!    candidate that does not pass costs its author the candidate, not the block.
+//! 2. Bitfields are counted by [`Pallet::update_pending_availability`], which includes what is available.
+//!
 //! Whether a candidate may follow a state is decided by [`headway_primitives::constraints`], the same code
 //! that the node uses; this pallet supplies the state. Other than in the reference, limits take into account
 //! what the para's pending candidates already use.
@@ -11,20 +19,21 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use backing::{BackedInBlock, BackingCandidate};
+pub use backing::{BackedInBlock, VerifiedCandidate};
+pub(crate) use backing::{Voters, VotesError};
 pub use pallet::*;
-pub use state::RunningState;
+pub use state::{RunningState, SynchronousViolation};
 
 use crate::{
 	configuration, dmp, hrmp, initializer::SessionChangeNotification, paras, scheduler, shared, util::now,
 };
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
 use bitvec::{order::Lsb0, vec::BitVec};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::traits::{EnqueueMessage, QueueFootprint, QueueFootprintQuery};
 use headway_primitives::{
 	BlockNumber, CandidateCommitments, CandidateDescriptorV2, CandidateHash, CandidateReceiptV2,
-	CommittedCandidateReceiptV2, CoreIndex, GroupIndex, HeadData, ParaId, UpwardMessage,
+	CommittedCandidateReceiptV2, CoreIndex, GroupIndex, HeadData, ParaId, UpwardMessage, ValidatorIndex,
 };
 use scale_info::TypeInfo;
 
@@ -115,6 +124,19 @@ impl CandidatePendingAvailability {
 	}
 }
 
+/// Who is rewarded when a candidate is included (runtime §6.1). `()` rewards nobody.
+pub trait RewardValidators {
+	/// Rewards the backers of a candidate.
+	fn reward_backing(validators: impl IntoIterator<Item = ValidatorIndex>);
+	/// Rewards those who told that they hold their chunk.
+	fn reward_bitfields(validators: impl IntoIterator<Item = ValidatorIndex>);
+}
+
+impl RewardValidators for () {
+	fn reward_backing(_: impl IntoIterator<Item = ValidatorIndex>) {}
+	fn reward_bitfields(_: impl IntoIterator<Item = ValidatorIndex>) {}
+}
+
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;
@@ -134,6 +156,8 @@ pub mod pallet {
 		/// Queues of messages to the relay chain.
 		type MessageQueue: EnqueueMessage<AggregateMessageOrigin>
 			+ QueueFootprintQuery<AggregateMessageOrigin>;
+		/// Who is rewarded when a candidate is included.
+		type RewardValidators: RewardValidators;
 	}
 
 	#[pallet::event]
@@ -193,14 +217,21 @@ pub mod pallet {
 		InvalidValidationCodeHash,
 		/// The descriptor's head hash is not that of the commitments.
 		ParaHeadMismatch,
+		/// Synchronous backing: the relay parent is not the newest block.
+		SynchronousRelayParentNotNewest,
+		/// Synchronous backing: the candidate does not build on a head that is included at its relay parent.
+		SynchronousParentNotIncluded,
 	}
 
 	/// Candidates that wait for availability, by para: the first builds on the included head, each other one on
-	/// the one before it.
+	/// the one before it. A para without any has no entry.
+	///
+	/// # Bounds
+	/// Each candidate holds a core, so there are never more than cores.
 	#[pallet::storage]
 	#[pallet::storage_prefix = "V1"]
 	pub type PendingAvailability<T: Config> =
-		StorageMap<_, Twox64Concat, ParaId, VecDeque<CandidatePendingAvailability>, OptionQuery>;
+		StorageMap<_, Twox64Concat, ParaId, Vec<CandidatePendingAvailability>, OptionQuery>;
 
 	#[pallet::call]
 	impl<T: Config> Pallet<T> {}
@@ -226,7 +257,7 @@ pub mod pallet {
 		}
 
 		/// Candidates of a para that wait for availability.
-		pub fn pending_candidates(para: ParaId) -> VecDeque<CandidatePendingAvailability> {
+		pub fn pending_candidates(para: ParaId) -> Vec<CandidatePendingAvailability> {
 			PendingAvailability::<T>::get(para).unwrap_or_default()
 		}
 
@@ -235,7 +266,7 @@ pub mod pallet {
 			PendingAvailability::<T>::iter_values().flatten().map(|pending| (pending.core, pending)).collect()
 		}
 
-		pub(super) fn store_pending(para: ParaId, pending: VecDeque<CandidatePendingAvailability>) {
+		pub(super) fn store_pending(para: ParaId, pending: Vec<CandidatePendingAvailability>) {
 			if pending.is_empty() {
 				PendingAvailability::<T>::remove(para);
 			} else {

@@ -44,12 +44,31 @@ pub struct Processed {
 	pub dropped_bitfields: Vec<(ValidatorIndex, BitfieldDropReason)>,
 }
 
-/// The most that the inherent may weigh; through the proof size its length in bytes is limited.
+/// The most that the inherent may weigh: what a block may, without what each block weighs before anything is
+/// in it. Through the proof size its length in bytes is limited.
+///
+/// It depends on constants alone: the author, who selects before other extrinsics are applied, and whoever
+/// executes the block must come to the same limit.
 fn max_weight<T: frame_system::Config>() -> Weight {
 	let limits = T::BlockWeights::get();
-	let time = limits.get(DispatchClass::Mandatory).max_total.unwrap_or(limits.max_block).ref_time();
+	let mandatory = limits.get(DispatchClass::Mandatory);
+	let time = mandatory
+		.max_total
+		.unwrap_or(limits.max_block)
+		.saturating_sub(limits.base_block)
+		.saturating_sub(mandatory.base_extrinsic)
+		.ref_time();
 	let length = *T::BlockLength::get().max.get(DispatchClass::Mandatory);
 	Weight::from_parts(time, u64::from(length))
+}
+
+/// What of [`max_weight`] is for the data: the rest is for the inherent itself and for the inclusion of a
+/// candidate per core, as far as that is not more than a quarter. Inclusion may exceed it all the same.
+fn data_budget<T: frame_system::Config>(n_cores: u32) -> Weight {
+	let max = max_weight::<T>();
+	let inclusions = weights::enact_candidate::<T>(0, 0, 0).saturating_mul(n_cores.into());
+	max.saturating_sub(weights::enter_empty::<T>())
+		.saturating_sub(inclusions.set_proof_size(0).min(Weight::from_parts(max.ref_time() / 4, 0)))
 }
 
 #[frame_support::pallet]
@@ -196,14 +215,14 @@ pub mod pallet {
 				);
 			}
 
-			let budget = max_weight::<T>().saturating_sub(weights::enter_empty::<T>());
+			let n_cores = scheduler::Pallet::<T>::n_cores();
+			let budget = data_budget::<T>(n_cores);
 			let (bitfields, backed_candidates, mut dropped, mut dropped_bitfields) =
 				limit::apply::<T>(bitfields, backed_candidates, budget, parent_hash);
 			let mut weight = weights::enter_empty::<T>()
 				.saturating_add(limit::bitfields_weight::<T>(&bitfields))
 				.saturating_add(limit::candidates_weight::<T>(&backed_candidates));
 
-			let n_cores = scheduler::Pallet::<T>::n_cores();
 			let validators = shared::ActiveValidatorKeys::<T>::get();
 			let bitfields = sanitize::bitfields::<T>(
 				bitfields,
@@ -225,16 +244,15 @@ pub mod pallet {
 				included.candidates.iter().map(|(_, _, para)| *para).collect();
 			let eligible = Self::eligible_cores();
 			let n_eligible = eligible.values().map(BTreeSet::len).sum::<usize>();
-			let candidates = sanitize::Candidates::<T>::new(&config, parent_hash, included_now, eligible)
-				.run(backed_candidates, &mut dropped);
+			let candidates =
+				sanitize::Candidates::<T>::new(&config, parent_hash, validators, included_now, eligible)
+					.without(BTreeSet::new())
+					.run(backed_candidates, &mut dropped);
 			let selected = candidates.values().map(Vec::len).sum::<usize>();
 			ensure!(selected <= n_eligible, Error::<T>::UnscheduledCandidate);
-			let backed_candidates = candidates
-				.values()
-				.flat_map(|chain| chain.iter().map(|(candidate, _)| candidate.clone()))
-				.collect();
-			let scheduling_parents = shared::AllowedSchedulingParents::<T>::get();
-			let backed = inclusion::Pallet::<T>::process_candidates(&scheduling_parents, candidates)?;
+			let backed_candidates =
+				candidates.values().flatten().map(|verified| verified.backed().clone()).collect();
+			let backed = inclusion::Pallet::<T>::process_candidates(candidates);
 			OnChainVotes::<T>::put(ScrapedOnChainVotes {
 				session,
 				backing_validators_per_candidate: backed,

@@ -1,11 +1,14 @@
 //! Drops what may not come on chain, each with its reason (runtime §7.3, §7.5–§7.7; synchronous mode: design
 //! §5).
+//!
+//! A candidate that fails by itself is dropped alone. One that does not fit to its para's state, its cores or
+//! its group takes all of its para behind it along, because they build on it.
 
 use super::*;
-use crate::inclusion::BackingCandidate;
+use crate::inclusion::{RunningState, SynchronousViolation, VerifiedCandidate, Voters, VotesError};
 use headway_primitives::{
-	effective_minimum_backing_votes, ump::parse_ump_signals, ump::UmpSignalError, AvailabilityBitfield,
-	BackedCandidate, CandidateDescriptorVersion, CoreIndex, DescriptorVersionError, FeatureIndex,
+	ump::parse_ump_signals, ump::UmpSignalError, AvailabilityBitfield, BackedCandidate,
+	CandidateDescriptorVersion, CandidateReceiptV2, CoreIndex, DescriptorVersionError, FeatureIndex,
 	SessionIndex, Signed, SigningContext, UncheckedSignedAvailabilityBitfield, ValidatorId,
 };
 use shared::SchedulingParentsTracker;
@@ -32,28 +35,22 @@ pub enum DropReason {
 	UnknownPara,
 	/// The candidate is there twice.
 	Duplicate,
-	/// It does not fit to the state that it builds on.
+	/// It does not fit to the state that it builds on, or its votes are wrong: the name of the error.
 	Verification(&'static str),
+	/// A dispute of this block concluded against it, or against a candidate that it builds on.
+	Disputed,
 	/// A candidate that it builds on, or that came before it, was dropped.
 	Behind(CandidateHash),
-	/// The para may not use any core in this block.
+	/// The para may not use any core in this block, or has one candidate more than cores.
 	NoEligibleCore,
 	/// The candidate names no core, or one that its para may not use in this block.
 	CoreNotEligible(Option<CoreIndex>),
-	/// No group is assigned to the core.
-	NoGroup,
 	/// Without the votes of disabled validators too few are left.
 	DisabledBackers,
 	/// The block is full.
 	Overweight,
-	/// Synchronous backing: the relay parent is not the newest block.
-	SynchronousRelayParentNotNewest,
-	/// Synchronous backing: a candidate of the para waits for availability.
-	SynchronousCandidatePending,
-	/// Synchronous backing: the para's head was included in this very block, after the relay parent.
-	SynchronousHeadIncludedAfterRelayParent,
-	/// Synchronous backing: it builds on a candidate of this block, not on an included head.
-	SynchronousParentNotIncluded,
+	/// It violates the rules of synchronous backing.
+	Synchronous(SynchronousViolation),
 }
 
 impl core::fmt::Display for DropReason {
@@ -69,26 +66,15 @@ impl core::fmt::Display for DropReason {
 			},
 			Self::UnknownPara => f.write_str("para has no head or no code"),
 			Self::Duplicate => f.write_str("candidate is there twice"),
-			Self::Verification(error) => write!(f, "does not fit to the state: {error}"),
+			Self::Verification(error) => write!(f, "does not pass verification: {error}"),
+			Self::Disputed => f.write_str("concluded invalid by a dispute, or behind such a candidate"),
 			Self::Behind(hash) => write!(f, "behind candidate {hash}, which was dropped"),
 			Self::NoEligibleCore => f.write_str("no core for the para in this block"),
 			Self::CoreNotEligible(Some(core)) => write!(f, "core {core} is not free for the para"),
 			Self::CoreNotEligible(None) => f.write_str("names no core"),
-			Self::NoGroup => f.write_str("no group is assigned to the core"),
 			Self::DisabledBackers => f.write_str("too few votes of validators that are not disabled"),
 			Self::Overweight => f.write_str("the block is full"),
-			Self::SynchronousRelayParentNotNewest => {
-				f.write_str("synchronous backing: relay parent is not the newest block")
-			},
-			Self::SynchronousCandidatePending => {
-				f.write_str("synchronous backing: a candidate of the para is pending availability")
-			},
-			Self::SynchronousHeadIncludedAfterRelayParent => f.write_str(
-				"synchronous backing: the head was included in this block, after the relay parent",
-			),
-			Self::SynchronousParentNotIncluded => {
-				f.write_str("synchronous backing: builds on a candidate that is not included")
-			},
+			Self::Synchronous(violation) => write!(f, "synchronous backing: {violation}"),
 		}
 	}
 }
@@ -120,7 +106,8 @@ impl core::fmt::Display for BitfieldDropReason {
 	}
 }
 
-/// Bitfields that pass, with their signatures checked.
+/// Bitfields that pass, with their signatures checked. Only the first one of a validator counts, even if its
+/// signature is wrong; but not if it fails before its signature is looked at.
 pub(super) fn bitfields<T: Config>(
 	bitfields: Vec<UncheckedSignedAvailabilityBitfield>,
 	n_cores: u32,
@@ -160,52 +147,76 @@ pub(super) fn bitfields<T: Config>(
 }
 
 /// Filters candidates.
-pub(super) struct Candidates<T: Config> {
+pub(super) struct Candidates<'a, T: Config> {
+	config: &'a configuration::HostConfiguration,
 	parent_hash: Hash,
-	synchronous: bool,
 	v3_enabled: bool,
-	minimum_backing_votes: u32,
 	session: SessionIndex,
 	scheduling_parents: SchedulingParentsTracker,
-	disabled: BTreeSet<ValidatorIndex>,
+	voters: Voters,
+	/// Paras that had a candidate included in this block.
 	included_now: BTreeSet<ParaId>,
+	/// Cores that each para may back on in this block.
 	eligible: BTreeMap<ParaId, BTreeSet<CoreIndex>>,
+	/// Candidates that disputes of this block took from their cores.
+	evicted: BTreeSet<CandidateHash>,
 	_marker: core::marker::PhantomData<T>,
 }
 
-impl<T: Config> Candidates<T> {
+/// A candidate with its hashes, which are computed once.
+struct Submitted {
+	candidate: BackedCandidate,
+	receipt: CandidateReceiptV2,
+	hash: CandidateHash,
+}
+
+impl From<BackedCandidate> for Submitted {
+	fn from(candidate: BackedCandidate) -> Self {
+		let receipt = candidate.candidate.to_plain();
+		Self { hash: receipt.hash(), receipt, candidate }
+	}
+}
+
+impl<'a, T: Config> Candidates<'a, T> {
 	pub(super) fn new(
-		config: &configuration::HostConfiguration,
+		config: &'a configuration::HostConfiguration,
 		parent_hash: Hash,
+		validators: Vec<ValidatorId>,
 		included_now: BTreeSet<ParaId>,
 		eligible: BTreeMap<ParaId, BTreeSet<CoreIndex>>,
 	) -> Self {
 		Self {
+			config,
 			parent_hash,
-			synchronous: config.is_synchronous(),
 			v3_enabled: FeatureIndex::CandidateReceiptV3.is_set(&config.node_features),
-			minimum_backing_votes: config.minimum_backing_votes,
 			session: shared::CurrentSessionIndex::<T>::get(),
 			scheduling_parents: shared::AllowedSchedulingParents::<T>::get(),
-			disabled: shared::Pallet::<T>::disabled_validators().into_iter().collect(),
+			voters: Voters::new::<T>(validators, config.minimum_backing_votes),
 			included_now,
 			eligible,
+			evicted: BTreeSet::new(),
 			_marker: core::marker::PhantomData,
 		}
 	}
 
-	/// Candidates that pass, by para and in order, each with its core.
+	/// Drops these, too: disputes of this block took them from their cores.
+	pub(super) fn without(mut self, evicted: BTreeSet<CandidateHash>) -> Self {
+		self.evicted = evicted;
+		self
+	}
+
+	/// Candidates that pass, by para and in order.
 	pub(super) fn run(
 		&self,
 		candidates: Vec<BackedCandidate>,
 		dropped: &mut Vec<(ParaId, CandidateHash, DropReason)>,
-	) -> BTreeMap<ParaId, Vec<BackingCandidate>> {
-		let mut by_para = BTreeMap::<ParaId, Vec<BackedCandidate>>::new();
-		for candidate in candidates {
-			let para = candidate.candidate.descriptor.para_id;
-			match self.check_descriptor(&candidate) {
+	) -> BTreeMap<ParaId, Vec<VerifiedCandidate>> {
+		let mut by_para = BTreeMap::<ParaId, Vec<Submitted>>::new();
+		for candidate in candidates.into_iter().map(Submitted::from) {
+			let para = candidate.receipt.descriptor.para_id;
+			match self.check_descriptor(&candidate.candidate) {
 				Ok(()) => by_para.entry(para).or_default().push(candidate),
-				Err(reason) => dropped.push((para, candidate.hash(), reason)),
+				Err(reason) => dropped.push((para, candidate.hash, reason)),
 			}
 		}
 		let mut passed = BTreeMap::new();
@@ -226,12 +237,12 @@ impl<T: Config> Candidates<T> {
 			return Err(DropReason::UnknownVersion(n));
 		}
 		descriptor.check_version(self.v3_enabled).map_err(DropReason::Version)?;
-		if self.synchronous && descriptor.relay_parent != self.parent_hash {
-			return Err(DropReason::SynchronousRelayParentNotNewest);
-		}
 		let session = descriptor.session_index().unwrap_or(self.session);
 		if shared::Pallet::<T>::relay_parent_info(session, descriptor.relay_parent).is_none() {
 			return Err(DropReason::DisallowedRelayParent);
+		}
+		if self.config.is_synchronous() && descriptor.relay_parent != self.parent_hash {
+			return Err(DropReason::Synchronous(SynchronousViolation::RelayParentNotNewest));
 		}
 		let (info, _) = self
 			.scheduling_parents
@@ -249,32 +260,25 @@ impl<T: Config> Candidates<T> {
 	fn check_chain(
 		&self,
 		para: ParaId,
-		chain: Vec<BackedCandidate>,
+		chain: Vec<Submitted>,
 		dropped: &mut Vec<(ParaId, CandidateHash, DropReason)>,
-	) -> Vec<BackingCandidate> {
-		let mut state = inclusion::Pallet::<T>::running_state(para);
-		let pending = !inclusion::Pallet::<T>::pending_candidates(para).is_empty();
+	) -> Vec<VerifiedCandidate> {
+		let included_now = self.included_now.contains(&para);
+		let mut state = inclusion::Pallet::<T>::running_state(para, self.config, included_now);
 		let mut cores = self.eligible.get(&para).cloned().unwrap_or_default();
-		let mut passed = Vec::<BackingCandidate>::new();
+		let mut passed = Vec::new();
 		let mut seen = BTreeSet::new();
 		let mut failed = None;
-		for mut candidate in chain {
-			let hash = candidate.hash();
+		for candidate in chain {
+			let hash = candidate.hash;
 			let verdict = match (failed, &mut state) {
 				(Some(first), _) => Err(DropReason::Behind(first)),
 				(None, None) => Err(DropReason::UnknownPara),
 				(None, Some(_)) if !seen.insert(hash) => Err(DropReason::Duplicate),
-				(None, Some(state)) => self
-					.check_synchronous(para, pending, passed.len())
-					.and_then(|()| {
-						inclusion::Pallet::<T>::verify_backed_candidate(state, &candidate)
-							.map_err(|error| DropReason::Verification(error.into()))
-					})
-					.and_then(|_| self.take_core(&candidate, &mut cores, passed.is_empty()))
-					.and_then(|core| self.check_votes(&mut candidate, core)),
+				(None, Some(state)) => self.verify(candidate, state, &mut cores),
 			};
 			match verdict {
-				Ok(core) => passed.push((candidate, core)),
+				Ok(verified) => passed.push(verified),
 				Err(reason) => {
 					failed = failed.or(Some(hash));
 					dropped.push((para, hash, reason));
@@ -284,19 +288,43 @@ impl<T: Config> Candidates<T> {
 		passed
 	}
 
-	/// The rules of synchronous backing beyond the newest relay parent (design §5).
-	fn check_synchronous(&self, para: ParaId, pending: bool, passed: usize) -> Result<(), DropReason> {
-		if !self.synchronous {
-			Ok(())
-		} else if pending {
-			Err(DropReason::SynchronousCandidatePending)
-		} else if self.included_now.contains(&para) {
-			Err(DropReason::SynchronousHeadIncludedAfterRelayParent)
-		} else if passed > 0 {
-			Err(DropReason::SynchronousParentNotIncluded)
-		} else {
-			Ok(())
+	/// Checks a candidate against the state that it builds on, finds its core and checks its group's votes.
+	fn verify(
+		&self,
+		submitted: Submitted,
+		state: &mut RunningState,
+		cores: &mut BTreeSet<CoreIndex>,
+	) -> Result<VerifiedCandidate, DropReason> {
+		let Submitted { mut candidate, receipt, hash } = submitted;
+		let descriptor = &receipt.descriptor;
+		state.check_synchronous(descriptor.relay_parent).map_err(DropReason::Synchronous)?;
+		let relay_parent_number =
+			inclusion::Pallet::<T>::verify_backed_candidate(state, &candidate.candidate)
+				.map_err(verification)?;
+		if self.evicted.contains(&hash) {
+			return Err(DropReason::Disputed);
 		}
+		let core = self.take_core(&candidate, cores)?;
+		let group = inclusion::Pallet::<T>::responsible_group(
+			&self.scheduling_parents,
+			descriptor.scheduling_parent(),
+			core,
+		)
+		.map_err(verification)?;
+		let backers = inclusion::Pallet::<T>::check_backing(&mut candidate, hash, &group, &self.voters)
+			.map_err(|error| match error {
+				VotesError::Disabled => DropReason::DisabledBackers,
+				VotesError::Invalid(error) => verification(error),
+			})?;
+		Ok(VerifiedCandidate {
+			candidate,
+			receipt,
+			hash,
+			relay_parent_number,
+			core,
+			group: group.index,
+			backers,
+		})
 	}
 
 	/// The core that the candidate asks for, if its para may use it; nobody else gets it then.
@@ -304,9 +332,8 @@ impl<T: Config> Candidates<T> {
 		&self,
 		candidate: &BackedCandidate,
 		cores: &mut BTreeSet<CoreIndex>,
-		first: bool,
 	) -> Result<CoreIndex, DropReason> {
-		if first && cores.is_empty() {
+		if cores.is_empty() {
 			return Err(DropReason::NoEligibleCore);
 		}
 		let core = match candidate.candidate.descriptor.core_index() {
@@ -324,35 +351,14 @@ impl<T: Config> Candidates<T> {
 	fn injected_core(&self, candidate: &BackedCandidate) -> Option<CoreIndex> {
 		let (votes, core) = candidate.validator_indices_and_core_index();
 		let core = core?;
-		let (_, group) =
-			inclusion::Pallet::<T>::responsible_group(&self.scheduling_parents, candidate, core).ok()?;
-		(group.len() == votes.len()).then_some(core)
+		let scheduling_parent = candidate.candidate.descriptor.scheduling_parent();
+		let group =
+			inclusion::Pallet::<T>::responsible_group(&self.scheduling_parents, scheduling_parent, core)
+				.ok()?;
+		(group.members.len() == votes.len()).then_some(core)
 	}
+}
 
-	/// Removes votes of disabled validators; enough must be left.
-	fn check_votes(&self, candidate: &mut BackedCandidate, core: CoreIndex) -> Result<CoreIndex, DropReason> {
-		let (_, group) = inclusion::Pallet::<T>::responsible_group(&self.scheduling_parents, candidate, core)
-			.map_err(|_| DropReason::NoGroup)?;
-		let (votes, injected) = candidate.validator_indices_and_core_index();
-		let mut votes = votes.to_bitvec();
-		let is_disabled =
-			|position: usize| group.get(position).is_some_and(|member| self.disabled.contains(member));
-		if votes.iter_ones().any(is_disabled) {
-			let voters: Vec<_> = votes.iter_ones().collect();
-			let mut voters = voters.into_iter();
-			candidate.validity_votes.retain(|_| !voters.next().is_some_and(is_disabled));
-			for position in 0..votes.len() {
-				if is_disabled(position) {
-					votes.set(position, false);
-				}
-			}
-			candidate.set_validator_indices_and_core_index(votes, injected);
-			if candidate.validity_votes.len()
-				< effective_minimum_backing_votes(group.len(), self.minimum_backing_votes)
-			{
-				return Err(DropReason::DisabledBackers);
-			}
-		}
-		Ok(core)
-	}
+fn verification<T: Config>(error: inclusion::Error<T>) -> DropReason {
+	DropReason::Verification(error.into())
 }

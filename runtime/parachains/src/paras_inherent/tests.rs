@@ -1,4 +1,10 @@
-//! One test per rule by which the inherent drops or accepts.
+//! One test per rule by which the inherent drops or accepts. This file has what the tests share, the data as a
+//! whole and bitfields.
+
+mod chains;
+mod descriptors;
+mod synchronous;
+mod weight;
 
 use super::*;
 use crate::mock::{
@@ -6,10 +12,12 @@ use crate::mock::{
 	RuntimeOrigin, Test,
 };
 use crate::paras;
+use alloc::vec;
 use frame_support::{assert_noop, assert_ok, traits::Hooks};
 use headway_primitives::{
-	ump::{UmpSignal, UmpSignalError, UMP_SEPARATOR},
-	BackedCandidate, CoreIndex, DescriptorVersionError, DisputeStatementSet, ValidationCode,
+	ump::{ClaimQueueOffset, CoreSelector, UmpSignal, UmpSignalError, UMP_SEPARATOR},
+	BackedCandidate, CandidateCommitments, CoreIndex, DescriptorVersionError, DisputeStatementSet,
+	FeatureIndex, ValidationCode,
 };
 
 const A: u32 = 2000;
@@ -31,13 +39,101 @@ fn dropped(chain: &Chain, candidates: Vec<BackedCandidate>) -> Vec<DropReason> {
 	chain.author(data).dropped.into_iter().map(|(_, _, reason)| reason).collect()
 }
 
+/// Which of the candidates are left by the pipeline of the block to come.
+fn kept(chain: &Chain, candidates: &[&BackedCandidate]) -> Vec<bool> {
+	let data = ParachainsInherentData {
+		bitfields: Vec::new(),
+		backed_candidates: candidates.iter().map(|candidate| (*candidate).clone()).collect(),
+		disputes: Vec::new(),
+		parent_header: chain.parent(),
+	};
+	let left: BTreeSet<_> =
+		chain.author(data).data.backed_candidates.iter().map(BackedCandidate::hash).collect();
+	candidates.iter().map(|candidate| left.contains(&candidate.hash())).collect()
+}
+
+/// The configuration of the mock, with one more setting.
+fn configured(
+	change: impl FnOnce(&mut configuration::HostConfiguration),
+) -> configuration::HostConfiguration {
+	let mut config = config();
+	change(&mut config);
+	config
+}
+
+/// Runs a test on a chain where para A has these many cores: its own is the last, all others are assigned.
+fn with_cores<R>(
+	config: configuration::HostConfiguration,
+	n_cores: u32,
+	test: impl FnOnce(&mut Chain) -> R,
+) -> R {
+	let mut config = config;
+	config.scheduler_params.num_cores = n_cores - 1;
+	with_chain(config, 6, 1, |chain| {
+		assign_cores(chain, n_cores - 1);
+		test(chain)
+	})
+}
+
+/// Assigns these many cores to para A, from core 0 on, and waits until it may use them.
+fn assign_cores(chain: &mut Chain, n: u32) {
+	for core in 0..n {
+		let assignment = vec![(scheduler::CoreAssignment::Task(A), scheduler::PartsOf57600::FULL)];
+		scheduler::Pallet::<Test>::assign_core(CoreIndex(core), 0, assignment, None)
+			.expect("nothing is scheduled on the core");
+	}
+	(0..5).for_each(|_| chain.empty_block());
+}
+
+/// Moves a candidate to a core.
+fn on_core(candidate: Candidate, core: u32) -> Candidate {
+	let mut candidate = candidate.describe(|d| d.core_index = core as u16);
+	candidate.core = CoreIndex(core);
+	candidate
+}
+
+/// Makes a candidate version 1: it tells its core only behind its votes.
+fn v1(candidate: Candidate) -> Candidate {
+	candidate.describe(|d| d.reserved1 = [1; 24])
+}
+
+/// Makes a candidate version 3, scheduled by a block of the current session; with signals for its core.
+fn v3(chain: &Chain, candidate: Candidate, scheduling_parent: headway_primitives::BlockNumber) -> Candidate {
+	let session = shared::CurrentSessionIndex::<Test>::get();
+	let hash = chain.headers[scheduling_parent as usize].hash();
+	let mut candidate = candidate.commit(signal(&[select(0, 0)])).describe(|d| {
+		*d = d.clone().into_v3(hash, session).expect("few sessions apart");
+	});
+	candidate.scheduled_at = scheduling_parent;
+	candidate
+}
+
+fn v3_config() -> configuration::HostConfiguration {
+	configured(|config| {
+		config.node_features.resize(FeatureIndex::CandidateReceiptV3 as usize + 1, false);
+		config.node_features.set(FeatureIndex::CandidateReceiptV3 as usize, true);
+		config.max_relay_parent_session_age = 1;
+	})
+}
+
+fn select(selector: u8, offset: u8) -> UmpSignal {
+	UmpSignal::SelectCore(CoreSelector(selector), ClaimQueueOffset(offset))
+}
+
+fn signal(signals: &[UmpSignal]) -> impl FnOnce(&mut CandidateCommitments) {
+	use codec::Encode;
+	let mut messages = vec![UMP_SEPARATOR];
+	messages.extend(signals.iter().map(Encode::encode));
+	move |commitments| commitments.upward_messages = messages.try_into().expect("few messages")
+}
+
 /// The reason for which a candidate of para A is dropped after a change to it.
 #[track_caller]
 fn reason(change: impl FnOnce(Candidate) -> Candidate) -> DropReason {
 	with_chain(config(), 4, 1, |chain| {
 		chain.empty_block();
 		let candidate = change(chain.candidate(A, "genesis", "a1")).back();
-		let mut reasons = dropped(chain, alloc::vec![candidate]);
+		let mut reasons = dropped(chain, vec![candidate]);
 		assert_eq!(reasons.len(), 1, "{reasons:?}");
 		reasons.remove(0)
 	})
@@ -51,7 +147,7 @@ fn verification(error: inclusion::Error<Test>) -> DropReason {
 fn valid_candidate_is_backed_and_then_included() {
 	with_chain(config(), 4, 1, |chain| {
 		let backed = chain.candidate(A, "genesis", "a1").back();
-		let processed = chain.block(Vec::new(), alloc::vec![backed]);
+		let processed = chain.block(Vec::new(), vec![backed]);
 		assert_eq!(processed.dropped, []);
 		assert_eq!(candidate_events(), [("backed", head("a1"))]);
 		assert_eq!(included(A), head("genesis"));
@@ -78,10 +174,10 @@ fn first_block_of_session_0_can_back() {
 fn core_freed_by_availability_is_filled_in_the_same_block() {
 	with_chain(config(), 4, 1, |chain| {
 		let first = chain.candidate(A, "genesis", "a1").back();
-		chain.block(Vec::new(), alloc::vec![first]);
+		chain.block(Vec::new(), vec![first]);
 		let second = chain.candidate(A, "a1", "a2").back();
 		let bitfields = chain.bitfields(&[0]);
-		chain.block(bitfields, alloc::vec![second]);
+		chain.block(bitfields, vec![second]);
 		assert_eq!(candidate_events(), [("included", head("a1")), ("backed", head("a2"))]);
 	});
 }
@@ -143,7 +239,7 @@ fn data_that_would_be_filtered_is_refused_at_execution() {
 		let bad = chain.candidate(A, "unknown", "a1").back();
 		let data = ParachainsInherentData {
 			bitfields: Vec::new(),
-			backed_candidates: alloc::vec![bad],
+			backed_candidates: vec![bad],
 			disputes: Vec::new(),
 			parent_header: chain.parent(),
 		};
@@ -162,7 +258,7 @@ fn disputes_are_dropped() {
 		let data = ParachainsInherentData {
 			bitfields: Vec::new(),
 			backed_candidates: Vec::new(),
-			disputes: alloc::vec![set],
+			disputes: vec![set],
 			parent_header: chain.parent(),
 		};
 		assert!(chain.author(data).data.disputes.is_empty());
@@ -175,12 +271,80 @@ fn author_and_importer_agree_on_mixed_data() {
 		let good = chain.candidate(A, "genesis", "a1").back();
 		let bad = chain.candidate(B, "unknown", "b1").back();
 		// `block` executes what the pipeline returned and expects success.
-		let processed = chain.block(Vec::new(), alloc::vec![bad, good.clone()]);
+		let processed = chain.block(Vec::new(), vec![bad, good.clone()]);
 		assert_eq!(processed.data.backed_candidates, [good]);
 		assert_eq!(processed.dropped.len(), 1);
 		let votes = OnChainVotes::<Test>::get().expect("the inherent stores votes");
 		assert_eq!(votes.backing_validators_per_candidate.len(), 1);
 		assert_eq!(votes.backing_validators_per_candidate[0].1.len(), 2);
+	});
+}
+
+#[test]
+fn inherent_of_the_author_is_accepted_unchanged() {
+	with_chain(config(), 6, 2, |chain| {
+		let data = ParachainsInherentData {
+			bitfields: chain.bitfields(&[]),
+			backed_candidates: [A, B].map(|para| chain.candidate(para, "genesis", "1").back()).to_vec(),
+			disputes: Vec::new(),
+			parent_header: chain.parent(),
+		};
+		let mut inherent_data = InherentData::new();
+		inherent_data.put_data(PARACHAINS_INHERENT_IDENTIFIER, &data).expect("a fresh identifier");
+		let author = frame_support::storage::with_transaction(|| {
+			let call = ParaInherent::create_inherent(&inherent_data);
+			sp_runtime::TransactionOutcome::Rollback(Ok::<_, sp_runtime::DispatchError>(call))
+		});
+		let Ok(Some(call)) = author else { panic!("the author makes an inherent") };
+		assert!(ParaInherent::is_inherent(&call));
+		let Call::enter { data: made } = call;
+		assert_eq!(made, data);
+		assert_ok!(ParaInherent::enter(RuntimeOrigin::none(), made));
+	});
+}
+
+#[test]
+fn candidates_come_out_by_para() {
+	with_chain(config(), 6, 2, |chain| {
+		let [a, b] = [A, B].map(|para| chain.candidate(para, "genesis", "1").back());
+		let processed = chain.block(Vec::new(), vec![b.clone(), a.clone()]);
+		assert_eq!(processed.data.backed_candidates, [a, b]);
+		assert_eq!(processed.dropped, []);
+	});
+}
+
+#[test]
+fn on_chain_votes_are_of_the_block_and_name_the_members_of_the_group() {
+	with_chain(config(), 6, 2, |chain| {
+		let candidate = chain.candidate(B, "genesis", "b1").votes(3);
+		let group = candidate.group();
+		let backed = candidate.back();
+		chain.block(Vec::new(), vec![backed.clone()]);
+		let votes = OnChainVotes::<Test>::get().expect("the inherent stores votes");
+		assert_eq!(votes.session, 0);
+		let [(receipt, backers)] = &votes.backing_validators_per_candidate[..] else {
+			panic!("one is backed")
+		};
+		assert_eq!(receipt.hash(), backed.hash());
+		let expected: Vec<_> = group.into_iter().zip(backed.validity_votes).collect();
+		assert_eq!(*backers, expected);
+		chain.empty_block();
+		let votes = OnChainVotes::<Test>::get().expect("the inherent stores votes");
+		assert!(votes.backing_validators_per_candidate.is_empty(), "those of the block before are gone");
+	});
+}
+
+#[test]
+fn candidate_with_wrong_votes_costs_only_itself() {
+	with_chain(config(), 6, 2, |chain| {
+		let good = chain.candidate(A, "genesis", "a1").back();
+		let mut bad = chain.candidate(B, "genesis", "b1").back();
+		bad.validity_votes.swap(0, 1);
+		let processed = chain.block(Vec::new(), vec![good.clone(), bad]);
+		assert_eq!(processed.data.backed_candidates, [good]);
+		assert_eq!(processed.dropped[0].2, verification(inclusion::Error::InvalidBacking));
+		let few = chain.candidate(B, "genesis", "b1").votes(1).back();
+		assert_eq!(dropped(chain, vec![few]), [verification(inclusion::Error::InsufficientBacking)]);
 	});
 }
 
@@ -204,19 +368,19 @@ fn bitfield_of_wrong_length_is_dropped() {
 	let change = |chain: &Chain, all: &mut Vec<_>| {
 		all[1] = chain.sign_bitfield(ValidatorIndex(1), bitvec::bitvec![u8, bitvec::order::Lsb0; 0; 2]);
 	};
-	assert_eq!(bitfield_reasons(change), (3, alloc::vec![BitfieldDropReason::WrongLength]));
+	assert_eq!(bitfield_reasons(change), (3, vec![BitfieldDropReason::WrongLength]));
 }
 
 #[test]
 fn bitfields_out_of_order_are_dropped() {
-	assert_eq!(bitfield_reasons(|_, all| all.swap(1, 2)), (3, alloc::vec![BitfieldDropReason::Unsorted]));
+	assert_eq!(bitfield_reasons(|_, all| all.swap(1, 2)), (3, vec![BitfieldDropReason::Unsorted]));
 }
 
 #[test]
 fn second_bitfield_of_a_validator_is_dropped() {
 	assert_eq!(
 		bitfield_reasons(|_, all| all.insert(1, all[0].clone())),
-		(4, alloc::vec![BitfieldDropReason::Unsorted])
+		(4, vec![BitfieldDropReason::Unsorted])
 	);
 }
 
@@ -224,7 +388,7 @@ fn second_bitfield_of_a_validator_is_dropped() {
 fn bitfield_of_unknown_validator_is_dropped() {
 	assert_eq!(
 		bitfield_reasons(|_, all| all[3].validator_index = ValidatorIndex(9)),
-		(3, alloc::vec![BitfieldDropReason::UnknownValidator])
+		(3, vec![BitfieldDropReason::UnknownValidator])
 	);
 }
 
@@ -232,441 +396,28 @@ fn bitfield_of_unknown_validator_is_dropped() {
 fn bitfield_with_invalid_signature_is_dropped() {
 	assert_eq!(
 		bitfield_reasons(|_, all| all[2].signature = all[1].signature.clone()),
-		(3, alloc::vec![BitfieldDropReason::InvalidSignature])
-	);
-}
-
-// -- descriptors and signals
-
-#[test]
-fn unknown_descriptor_version_is_dropped() {
-	assert_eq!(reason(|c| c.describe(|d| d.version = 7)), DropReason::UnknownVersion(7));
-}
-
-#[test]
-fn v3_descriptor_is_dropped_while_the_feature_is_off() {
-	assert_eq!(
-		reason(|c| c.describe(|d| {
-			d.version = 1;
-			d.scheduling_parent = d.relay_parent;
-		})),
-		DropReason::Version(DescriptorVersionError::V3NotEnabled)
+		(3, vec![BitfieldDropReason::InvalidSignature])
 	);
 }
 
 #[test]
-fn ambiguous_descriptor_version_is_dropped() {
-	assert_eq!(
-		reason(|c| c.describe(|d| d.reserved1[20] = 1)),
-		DropReason::Version(DescriptorVersionError::Inconsistency)
-	);
+fn second_bitfield_of_a_validator_whose_first_has_an_invalid_signature_is_dropped() {
+	use BitfieldDropReason::{InvalidSignature, Unsorted};
+	let change = |_: &Chain, all: &mut Vec<headway_primitives::UncheckedSignedAvailabilityBitfield>| {
+		let mut forged = all[1].clone();
+		forged.signature = all[0].signature.clone();
+		all.insert(1, forged);
+	};
+	assert_eq!(bitfield_reasons(change), (3, vec![InvalidSignature, Unsorted]));
 }
 
 #[test]
-fn unknown_relay_parent_is_dropped() {
-	assert_eq!(
-		reason(|c| c.describe(|d| d.relay_parent = Hash::repeat_byte(9))),
-		DropReason::DisallowedRelayParent
-	);
-}
-
-#[test]
-fn descriptor_of_another_session_is_dropped() {
-	assert_eq!(reason(|c| c.describe(|d| d.session_index = 1)), DropReason::DisallowedRelayParent);
-}
-
-#[test]
-fn scheduling_parent_out_of_the_window_is_dropped() {
+fn bitfield_signed_at_another_block_or_session_is_dropped() {
 	with_chain(config(), 4, 1, |chain| {
-		(0..4).for_each(|_| chain.empty_block());
-		// Lookahead is 3, so of the parents 0 to 4 those from 2 on are allowed.
-		let old = chain.candidate_at(1, A, "genesis", "a1").back();
-		assert_eq!(dropped(chain, alloc::vec![old]), [DropReason::DisallowedSchedulingParent]);
-		let oldest_allowed = chain.candidate_at(2, A, "genesis", "a1").back();
-		assert_eq!(dropped(chain, alloc::vec![oldest_allowed]), []);
-	});
-}
-
-fn signal(signals: &[UmpSignal]) -> impl FnOnce(&mut headway_primitives::CandidateCommitments) {
-	use codec::Encode;
-	let mut messages = alloc::vec![UMP_SEPARATOR];
-	messages.extend(signals.iter().map(Encode::encode));
-	move |commitments| commitments.upward_messages = messages.try_into().expect("few messages")
-}
-
-#[test]
-fn signal_without_assignment_is_dropped() {
-	let select = UmpSignal::SelectCore(
-		headway_primitives::ump::CoreSelector(0),
-		headway_primitives::ump::ClaimQueueOffset(9),
-	);
-	assert_eq!(reason(|c| c.commit(signal(&[select]))), DropReason::Signals(UmpSignalError::NoAssignment(9)));
-}
-
-#[test]
-fn descriptor_core_that_is_not_selected_is_dropped() {
-	assert_eq!(
-		reason(|c| c.describe(|d| d.core_index = 1)),
-		DropReason::Signals(UmpSignalError::CoreIndexMismatch {
-			descriptor: CoreIndex(1),
-			selected: CoreIndex(0),
-		})
-	);
-}
-
-#[test]
-fn duplicate_signal_is_dropped() {
-	let select = UmpSignal::SelectCore(
-		headway_primitives::ump::CoreSelector(0),
-		headway_primitives::ump::ClaimQueueOffset(0),
-	);
-	assert_eq!(
-		reason(|c| c.commit(signal(&[select.clone(), select]))),
-		DropReason::Signals(UmpSignalError::Duplicate)
-	);
-}
-
-// -- chains
-
-#[test]
-fn candidate_of_unknown_para_is_dropped() {
-	with_chain(config(), 4, 1, |chain| {
-		let candidate = chain.candidate(A, "genesis", "x1").describe(|d| d.para_id = ParaId(3000)).back();
-		assert_eq!(
-			dropped(chain, alloc::vec![candidate]),
-			[DropReason::Signals(UmpSignalError::NoAssignment(0))]
-		);
-	});
-}
-
-#[test]
-fn candidate_on_another_head_is_dropped() {
-	assert_eq!(
-		reason(|c| c.describe(|d| d.persisted_validation_data_hash = Hash::repeat_byte(9))),
-		verification(inclusion::Error::ValidationDataHashMismatch)
-	);
-}
-
-#[test]
-fn candidate_with_other_code_is_dropped() {
-	assert_eq!(
-		reason(|c| c.describe(|d| d.validation_code_hash = Default::default())),
-		verification(inclusion::Error::InvalidValidationCodeHash)
-	);
-}
-
-#[test]
-fn candidate_with_other_head_hash_is_dropped() {
-	assert_eq!(
-		reason(|c| c.describe(|d| d.para_head = Default::default())),
-		verification(inclusion::Error::ParaHeadMismatch)
-	);
-}
-
-#[test]
-fn candidate_with_too_large_head_is_dropped() {
-	assert_eq!(
-		reason(|c| c.commit(|c| c.head_data = headway_primitives::HeadData(alloc::vec![0; 65]))),
-		verification(inclusion::Error::HeadDataTooLarge)
-	);
-}
-
-#[test]
-fn relay_parents_of_a_chain_may_not_go_backwards() {
-	with_chain(two_cores_for_one_para(), 6, 1, |chain| {
-		assign_second_core(chain);
-		let newer = chain.candidate(A, "genesis", "a1").back();
-		let n = chain.number();
-		let mut older = chain.candidate_at(n - 2, A, "a1", "a2").describe(|d| d.core_index = 1);
-		older.core = CoreIndex(1);
-		assert_eq!(
-			dropped(chain, alloc::vec![newer, older.back()]),
-			[verification(inclusion::Error::DisallowedRelayParent)]
-		);
-	});
-}
-
-fn two_cores_for_one_para() -> configuration::HostConfiguration {
-	let mut config = config();
-	config.scheduler_params.num_cores = 1;
-	config
-}
-
-/// Assigns the spare core 0 of [`two_cores_for_one_para`] and the para's own core 1 to the para, and waits.
-fn assign_second_core(chain: &mut Chain) {
-	scheduler::Pallet::<Test>::assign_core(
-		CoreIndex(0),
-		0,
-		alloc::vec![(scheduler::CoreAssignment::Task(A), scheduler::PartsOf57600::FULL)],
-		None,
-	)
-	.expect("nothing is scheduled on the core");
-	(0..5).for_each(|_| chain.empty_block());
-}
-
-#[test]
-fn chain_of_two_candidates_takes_two_cores() {
-	with_chain(two_cores_for_one_para(), 6, 1, |chain| {
-		assign_second_core(chain);
-		let first = chain.candidate(A, "genesis", "a1").back();
-		let mut second = chain.candidate(A, "a1", "a2").describe(|d| d.core_index = 1);
-		second.core = CoreIndex(1);
-		let processed = chain.block(Vec::new(), alloc::vec![first, second.back()]);
-		assert_eq!(processed.dropped, []);
-		assert_eq!(candidate_events(), [("backed", head("a1")), ("backed", head("a2"))]);
-
-		// Availability of the second alone includes nothing.
-		let bitfields = chain.bitfields(&[1]);
-		chain.block(bitfields, Vec::new());
-		assert_eq!(candidate_events(), []);
-		let bitfields = chain.bitfields(&[0]);
-		chain.block(bitfields, Vec::new());
-		assert_eq!(candidate_events(), [("included", head("a1")), ("included", head("a2"))]);
-	});
-}
-
-#[test]
-fn candidates_behind_a_dropped_one_are_dropped() {
-	with_chain(two_cores_for_one_para(), 6, 1, |chain| {
-		assign_second_core(chain);
-		let bad = chain.candidate(A, "unknown", "a1").back();
-		let hash = bad.hash();
-		let mut next = chain.candidate(A, "genesis", "a1").describe(|d| d.core_index = 1);
-		next.core = CoreIndex(1);
-		assert_eq!(
-			dropped(chain, alloc::vec![bad, next.back()]),
-			[verification(inclusion::Error::ValidationDataHashMismatch), DropReason::Behind(hash)]
-		);
-	});
-}
-
-#[test]
-fn duplicate_candidate_is_dropped() {
-	with_chain(two_cores_for_one_para(), 6, 1, |chain| {
-		assign_second_core(chain);
-		let candidate = chain.candidate(A, "genesis", "genesis").back();
-		assert_eq!(dropped(chain, alloc::vec![candidate.clone(), candidate]), [DropReason::Duplicate]);
-	});
-}
-
-#[test]
-fn more_candidates_than_cores_are_dropped() {
-	with_chain(config(), 4, 1, |chain| {
-		let first = chain.candidate(A, "genesis", "a1").back();
-		let second = chain.candidate(A, "a1", "a2").back();
-		assert_eq!(
-			dropped(chain, alloc::vec![first, second]),
-			[DropReason::CoreNotEligible(Some(CoreIndex(0)))]
-		);
-	});
-}
-
-#[test]
-fn occupied_core_is_not_eligible() {
-	with_chain(config(), 4, 1, |chain| {
-		let first = chain.candidate(A, "genesis", "a1").back();
-		chain.block(Vec::new(), alloc::vec![first]);
-		let second = chain.candidate(A, "a1", "a2").back();
-		assert_eq!(dropped(chain, alloc::vec![second]), [DropReason::NoEligibleCore]);
-	});
-}
-
-#[test]
-fn nothing_is_backed_in_the_last_block_of_a_session() {
-	with_chain(config(), 4, 1, |chain| {
-		chain.announce_session();
-		let candidate = chain.candidate(A, "genesis", "a1").back();
-		assert_eq!(dropped(chain, alloc::vec![candidate]), [DropReason::NoEligibleCore]);
-	});
-}
-
-#[test]
-fn session_change_drops_pending_candidates() {
-	with_chain(config(), 4, 1, |chain| {
-		let candidate = chain.candidate(A, "genesis", "a1").back();
-		chain.block(Vec::new(), alloc::vec![candidate]);
-		chain.session_block();
-		assert!(inclusion::Pallet::<Test>::occupied_cores().is_empty());
-		// The first block of the new session: its relay parent is the last block of the old one.
-		let candidate = chain.candidate(A, "genesis", "a1").back();
-		chain.block(Vec::new(), alloc::vec![candidate]);
-		assert_eq!(candidate_events(), [("backed", head("a1"))]);
-	});
-}
-
-#[test]
-fn v1_candidate_needs_an_injected_core() {
-	with_chain(config(), 4, 1, |chain| {
-		let v1 = chain.candidate(A, "genesis", "a1").describe(|d| d.reserved1 = [1; 24]);
-		let with_core = v1.back();
-		assert_eq!(dropped(chain, alloc::vec![with_core.clone()]), []);
-		let mut without = with_core;
-		let votes = without.validator_indices_and_core_index().0.to_bitvec();
-		without.set_validator_indices_and_core_index(votes, None);
-		assert_eq!(dropped(chain, alloc::vec![without]), [DropReason::CoreNotEligible(None)]);
-	});
-}
-
-// -- votes of disabled validators
-
-#[test]
-fn votes_of_disabled_validators_are_removed_if_enough_are_left() {
-	with_chain(config(), 4, 1, |chain| {
-		let candidate = chain.candidate(A, "genesis", "a1").votes(3);
-		let group = candidate.group();
-		let raw = shared::ActiveValidatorIndices::<Test>::get()[group[0].0 as usize].0;
-		disable(alloc::vec![raw]);
-		let processed = chain.block(Vec::new(), alloc::vec![candidate.back()]);
-		let left = &processed.data.backed_candidates[0];
-		assert_eq!(left.validity_votes.len(), 2);
-		assert!(!left.validator_indices_and_core_index().0[0]);
-	});
-}
-
-#[test]
-fn candidate_with_too_few_votes_of_enabled_validators_is_dropped() {
-	with_chain(config(), 4, 1, |chain| {
-		let candidate = chain.candidate(A, "genesis", "a1").votes(2);
-		let group = candidate.group();
-		let raw = shared::ActiveValidatorIndices::<Test>::get()[group[0].0 as usize].0;
-		disable(alloc::vec![raw]);
-		assert_eq!(dropped(chain, alloc::vec![candidate.back()]), [DropReason::DisabledBackers]);
-	});
-}
-
-// -- weight
-
-#[test]
-fn whole_chains_are_dropped_when_the_block_is_full_and_upgrades_are_preferred() {
-	with_chain(config(), 6, 2, |chain| {
-		let plain = chain.candidate(A, "genesis", "a1").back();
-		let upgrade = chain
-			.candidate(B, "genesis", "b1")
-			.commit(|c| c.new_validation_code = Some(ValidationCode(alloc::vec![2; 64])))
-			.back();
-		let both = alloc::vec![plain, upgrade.clone()];
-		let budget = weights::candidate::<Test>(&upgrade);
-		let (_, kept, dropped, _) = limit::apply::<Test>(Vec::new(), both, budget, Default::default());
-		assert_eq!(kept, [upgrade]);
-		assert_eq!(dropped.len(), 1);
-		assert_eq!(dropped[0].2, DropReason::Overweight);
-	});
-}
-
-#[test]
-fn bitfields_go_before_candidates_when_the_block_is_full() {
-	with_chain(config(), 4, 1, |chain| {
-		let candidate = chain.candidate(A, "genesis", "a1").back();
-		let bitfields = chain.bitfields(&[]);
-		let budget = limit::bitfields_weight::<Test>(&bitfields[..2]);
-		let (kept, candidates, dropped, dropped_bitfields) =
-			limit::apply::<Test>(bitfields, alloc::vec![candidate], budget, Default::default());
-		assert!(candidates.is_empty());
-		assert_eq!(kept.len(), 2);
-		assert!(kept[0].validator_index < kept[1].validator_index);
-		assert_eq!((dropped.len(), dropped_bitfields.len()), (1, 2));
-	});
-}
-
-// -- synchronous backing
-
-#[test]
-fn synchronous_relay_parent_must_be_the_newest() {
-	with_chain(synchronous_config(), 4, 1, |chain| {
+		let stale = chain.bitfields(&[0]);
 		chain.empty_block();
-		let old = chain.candidate_at(0, A, "genesis", "a1").back();
-		assert_eq!(dropped(chain, alloc::vec![old.clone()]), [DropReason::SynchronousRelayParentNotNewest]);
-		let newest = chain.candidate(A, "genesis", "a1").back();
-		assert_eq!(dropped(chain, alloc::vec![newest]), []);
-	});
-	// The same candidate is fine with asynchronous backing.
-	with_chain(config(), 4, 1, |chain| {
-		chain.empty_block();
-		let old = chain.candidate_at(0, A, "genesis", "a1").back();
-		assert_eq!(dropped(chain, alloc::vec![old]), []);
-	});
-}
-
-#[test]
-fn synchronous_para_may_have_nothing_pending() {
-	with_chain(synchronous_config(), 4, 1, |chain| {
-		let first = chain.candidate(A, "genesis", "a1").back();
-		chain.block(Vec::new(), alloc::vec![first]);
-		for parent in ["genesis", "a1"] {
-			let next = chain.candidate(A, parent, "a2").back();
-			assert_eq!(
-				dropped(chain, alloc::vec![next]),
-				[DropReason::SynchronousCandidatePending],
-				"on {parent}"
-			);
-		}
-	});
-}
-
-#[test]
-fn synchronous_head_that_was_included_in_this_block_does_not_count() {
-	with_chain(synchronous_config(), 4, 1, |chain| {
-		let first = chain.candidate(A, "genesis", "a1").back();
-		chain.block(Vec::new(), alloc::vec![first]);
-		let early = chain.candidate(A, "a1", "a2").back();
-		let bitfields = chain.bitfields(&[0]);
-		let processed = chain.block(bitfields, alloc::vec![early]);
-		assert_eq!(processed.dropped[0].2, DropReason::SynchronousHeadIncludedAfterRelayParent);
-		assert_eq!(candidate_events(), [("included", head("a1"))]);
-		// One block later it is the included head of the relay parent: one para block per two relay blocks.
-		let next = chain.candidate(A, "a1", "a2").back();
-		chain.block(Vec::new(), alloc::vec![next]);
-		assert_eq!(candidate_events(), [("backed", head("a2"))]);
-	});
-}
-
-#[test]
-fn synchronous_candidate_may_not_build_on_one_of_the_same_block() {
-	let mut config = synchronous_config();
-	config.scheduler_params.num_cores = 1;
-	with_chain(config, 6, 1, |chain| {
-		assign_second_core(chain);
-		let first = chain.candidate(A, "genesis", "a1").back();
-		let mut second = chain.candidate(A, "a1", "a2").describe(|d| d.core_index = 1);
-		second.core = CoreIndex(1);
-		assert_eq!(
-			dropped(chain, alloc::vec![first, second.back()]),
-			[DropReason::SynchronousParentNotIncluded]
-		);
-	});
-}
-
-#[test]
-fn backing_mode_switches_at_the_second_session_boundary() {
-	with_chain(config(), 4, 1, |chain| {
-		assert_ok!(configuration::Pallet::<Test>::set_async_backing_params(
-			RuntimeOrigin::root(),
-			Default::default()
-		));
-		let old_is_fine = |chain: &Chain| {
-			let old = chain.candidate_at(chain.number() - 2, A, "genesis", "a1").back();
-			dropped(chain, alloc::vec![old]).is_empty()
-		};
-		let window = || shared::AllowedSchedulingParents::<Test>::get().len();
-		chain.empty_block();
-		assert!(old_is_fine(chain));
-		chain.session_block();
-		(0..3).for_each(|_| chain.empty_block());
-		assert!(old_is_fine(chain), "one session later nothing has changed");
-		assert_eq!(window(), 3);
-		chain.session_block();
-		(0..3).for_each(|_| chain.empty_block());
-		assert!(!old_is_fine(chain), "two sessions later backing is synchronous");
-		assert_eq!(window(), 1);
-
-		// And back.
-		assert_ok!(configuration::Pallet::<Test>::set_async_backing_params(
-			RuntimeOrigin::root(),
-			config().async_backing_params
-		));
-		chain.session_block();
-		chain.session_block();
-		(0..3).for_each(|_| chain.empty_block());
-		assert!(old_is_fine(chain));
+		let processed = chain.block(stale, Vec::new());
+		assert_eq!(processed.data.bitfields, []);
+		assert!(processed.dropped_bitfields.iter().all(|(_, r)| *r == BitfieldDropReason::InvalidSignature));
 	});
 }
