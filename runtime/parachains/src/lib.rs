@@ -22,6 +22,7 @@
 //! | [`coretime`], [`paras_sudo_wrapper`] | calls by root: assign cores, register paras |
 //! | [`origin`] | the origin of calls that a para makes |
 //! | [`runtime_api`] | answers to the node |
+//! | `test_support` | hostile inherents for tests and fuzzing; not in a runtime |
 //! | [`weights`] | cost of operations, computed from database accesses and signature checks |
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -48,7 +49,10 @@ pub mod shared;
 mod util;
 pub mod weights;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "test-support"))]
+#[cfg_attr(not(test), allow(dead_code))]
 mod mock;
+#[cfg(any(test, feature = "test-support"))]
+pub mod test_support;
 
 pub use initializer::SessionChangeNotification;

@@ -3,6 +3,7 @@
 
 mod chains;
 mod descriptors;
+mod duality;
 mod synchronous;
 mod weight;
 
