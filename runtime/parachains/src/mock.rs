@@ -54,8 +54,8 @@ construct_runtime! {
 
 parameter_types! {
 	pub storage CurrentSession: SessionIndex = 0;
-	pub const NoDiscoveryKeys: Vec<AuthorityDiscoveryId> = Vec::new();
-	pub const NoAccounts: Vec<u64> = Vec::new();
+	pub storage DiscoveryKeys: Vec<AuthorityDiscoveryId> = Vec::new();
+	pub storage ValidatorAccounts: Vec<u64> = Vec::new();
 }
 
 #[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
@@ -76,7 +76,13 @@ impl origin::Config for Test {}
 impl configuration::Config for Test {}
 impl scheduler::Config for Test {}
 impl dmp::Config for Test {}
-impl hrmp::Config for Test {}
+impl hrmp::Config for Test {
+	type RuntimeOrigin = RuntimeOrigin;
+	type ChannelManager = frame_system::EnsureRoot<u64>;
+	type Currency = Balances;
+	type DefaultChannelSizeAndCapacityWithSystem = configuration::HrmpChannelLimits<Test>;
+	type Notify = hrmp::tests::Notices;
+}
 impl coretime::Config for Test {}
 impl paras_sudo_wrapper::Config for Test {}
 
@@ -95,8 +101,8 @@ impl inclusion::Config for Test {
 }
 
 impl session_info::Config for Test {
-	type DiscoveryKeys = NoDiscoveryKeys;
-	type ValidatorAccounts = NoAccounts;
+	type DiscoveryKeys = DiscoveryKeys;
+	type ValidatorAccounts = ValidatorAccounts;
 }
 
 impl initializer::Config for Test {

@@ -228,7 +228,13 @@ impl Get<headway_primitives::SessionIndex> for CurrentSession {
 
 impl dmp::Config for Runtime {}
 
-impl hrmp::Config for Runtime {}
+impl hrmp::Config for Runtime {
+	type RuntimeOrigin = RuntimeOrigin;
+	type ChannelManager = EnsureRoot<AccountId>;
+	type Currency = Balances;
+	type DefaultChannelSizeAndCapacityWithSystem = configuration::HrmpChannelLimits<Runtime>;
+	type Notify = ();
+}
 
 impl session_info::Config for Runtime {
 	type DiscoveryKeys = DiscoveryKeys;

@@ -5,6 +5,9 @@
 //! answers for its child. Session 0 is applied when genesis is built, after configuration and paras: it has
 //! validators, groups and cores.
 
+#[cfg(test)]
+mod tests;
+
 pub use pallet::*;
 
 use crate::{
@@ -63,7 +66,7 @@ pub mod pallet {
 		/// Randomness that validators are shuffled with.
 		type Randomness: Randomness<Hash, BlockNumberFor<Self>>;
 		/// Who may force approval.
-		type ForceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
+		type ForceOrigin: EnsureOrigin<<Self as frame_system::Config>::RuntimeOrigin>;
 		/// Index of the session that a change is for.
 		type SessionIndex: Get<SessionIndex>;
 	}
@@ -158,9 +161,13 @@ pub mod pallet {
 			let outgoing = paras::Pallet::<T>::on_new_session(&notification);
 			scheduler::Pallet::<T>::on_new_session(&notification);
 			inclusion::Pallet::<T>::on_new_session(&notification, &outgoing);
+			if notification.prev_config.upward_queue_limits() != notification.new_config.upward_queue_limits()
+			{
+				inclusion::Pallet::<T>::refresh_upward_capacities();
+			}
 			session_info::Pallet::<T>::on_new_session(&notification);
 			dmp::Pallet::<T>::on_new_session(&outgoing);
-			hrmp::Pallet::<T>::on_new_session(&outgoing);
+			hrmp::Pallet::<T>::on_new_session(&notification.prev_config, &outgoing);
 		}
 	}
 }
