@@ -79,6 +79,18 @@ fn storage_keys_are_the_well_known_ones() {
 		("Babe", "CurrentSlot", well_known_keys::CURRENT_SLOT),
 		("Babe", "Authorities", well_known_keys::AUTHORITIES),
 		("Babe", "NextAuthorities", well_known_keys::NEXT_AUTHORITIES),
+		("Configuration", "ActiveConfig", well_known_keys::ACTIVE_CONFIG),
+		("Paras", "Heads", well_known_keys::PARAS_HEADS),
+		("Paras", "UpgradeGoAheadSignal", well_known_keys::PARAS_UPGRADE_GO_AHEAD_SIGNAL),
+		("Paras", "UpgradeRestrictionSignal", well_known_keys::PARAS_UPGRADE_RESTRICTION_SIGNAL),
+		("Dmp", "DownwardMessageQueueHeads", well_known_keys::DMP_QUEUE_HEADS),
+		("Hrmp", "HrmpIngressChannelsIndex", well_known_keys::HRMP_INGRESS_CHANNELS_INDEX),
+		("Hrmp", "HrmpEgressChannelsIndex", well_known_keys::HRMP_EGRESS_CHANNELS_INDEX),
+		("Hrmp", "HrmpChannels", well_known_keys::HRMP_CHANNELS),
+		("Ump", "RelayDispatchQueueSize", well_known_keys::RELAY_DISPATCH_QUEUE_SIZE),
+		("ParaScheduler", "CoreDescriptors", well_known_keys::SCHEDULER_CORE_DESCRIPTORS),
+		("ParaScheduler", "ValidatorGroups", well_known_keys::SCHEDULER_VALIDATOR_GROUPS),
+		("ParaSessionInfo", "Sessions", well_known_keys::SESSION_INFO_SESSIONS),
 	] {
 		assert_eq!(key(pallet, item), expected, "{pallet}.{item}");
 	}
@@ -114,6 +126,18 @@ fn presets_build_and_have_what_tools_look_for() {
 			assert_eq!(pallet_sudo::Key::<Runtime>::get(), Some(Sr25519Keyring::Alice.to_account_id()));
 		});
 	}
+}
+
+#[test]
+fn limits_of_the_presets_go_together() {
+	let config = presets::host_configuration();
+	assert_eq!(config.check_consistency(), Ok(()));
+	// A message of the largest size fits into its channel, and into a page of the queue with its header.
+	assert!(config.hrmp_channel_max_message_size <= config.hrmp_channel_max_total_size);
+	let heap = <Runtime as pallet_message_queue::Config>::HeapSize::get();
+	assert!(config.max_upward_message_size + 8 <= heap);
+	assert!(config.max_upward_message_size <= config.max_upward_queue_size);
+	assert!(configuration::MAX_UPWARD_MESSAGE_SIZE_BOUND + 8 <= heap);
 }
 
 #[test]
