@@ -19,6 +19,7 @@
 //! | [`initializer`] | order of the others at block and session boundaries, genesis included |
 //! | [`session_info`] | what nodes need of past sessions |
 //! | [`dmp`], [`hrmp`] | messages from the relay chain and between paras |
+//! | [`on_demand`] | orders of single blocks: their price, who paid, and the queue that pool cores serve |
 //! | [`coretime`], [`paras_sudo_wrapper`] | calls by root: assign cores, register paras |
 //! | [`origin`] | the origin of calls that a para makes |
 //! | [`runtime_api`] | answers to the node |
@@ -37,6 +38,7 @@ pub mod dmp;
 pub mod hrmp;
 pub mod inclusion;
 pub mod initializer;
+pub mod on_demand;
 pub mod origin;
 pub mod paras;
 pub mod paras_inherent;

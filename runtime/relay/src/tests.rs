@@ -271,3 +271,25 @@ fn call_indices_are_the_reference_ones() {
 	assert_eq!(encoded, [&[250, 0][..], &PARA.to_le_bytes(), &[0, 0, 1]].concat());
 	assert!(RuntimeCall::decode(&mut &encoded[..]).is_ok());
 }
+
+#[test]
+fn payments_below_the_existential_deposit_are_not_lost() {
+	let pot = || Balances::free_balance(OnDemandAssignmentProvider::account_id());
+	let order = || {
+		let who = RuntimeOrigin::signed(Sr25519Keyring::Alice.to_account_id());
+		OnDemandAssignmentProvider::place_order_keep_alive(who, UNITS, ParaId(PARA)).expect("Alice can pay")
+	};
+	with_genesis(four_validators_and_a_para(), || {
+		let issuance = Balances::total_issuance();
+		let price = ActiveConfig::<Runtime>::get().scheduler_params.on_demand_base_fee;
+		let n_orders = MILLIUNITS / price;
+		(1..n_orders).for_each(|_| order());
+		assert_eq!(pot(), 0);
+		order();
+		assert_eq!((pot(), Balances::total_issuance()), (MILLIUNITS, issuance));
+		order();
+		assert_eq!(pot(), MILLIUNITS + price);
+		// What would be left is no balance.
+		assert_eq!(OnDemandAssignmentProvider::funds_of_claim(2 * price), MILLIUNITS + price);
+	});
+}
