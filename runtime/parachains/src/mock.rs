@@ -106,6 +106,7 @@ impl initializer::Config for Test {
 	type Randomness = Fixed;
 	type ForceOrigin = frame_system::EnsureRoot<u64>;
 	type SessionIndex = CurrentSession;
+	type CoretimeOnNewSession = Coretime;
 }
 
 parameter_types! {
@@ -120,7 +121,11 @@ impl on_demand::Config for Test {
 	type PalletId = OnDemandPalletId;
 }
 
-impl coretime::Config for Test {}
+impl coretime::Config for Test {
+	type RuntimeOrigin = RuntimeOrigin;
+	type BrokerId = ConstU32<1005>;
+	type CoretimeChain = coretime::tests::Recorder;
+}
 
 impl paras_inherent::Config for Test {
 	type SelectionRandomness = Fixed;

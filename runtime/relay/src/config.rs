@@ -218,6 +218,7 @@ impl initializer::Config for Runtime {
 	type Randomness = pallet_babe::RandomnessFromOneEpochAgo<Runtime>;
 	type ForceOrigin = EnsureRoot<AccountId>;
 	type SessionIndex = CurrentSession;
+	type CoretimeOnNewSession = Coretime;
 }
 
 /// The session that pallet Session is in.
@@ -285,7 +286,12 @@ impl on_demand::Config for Runtime {
 	type PalletId = OnDemandPalletId;
 }
 
-impl coretime::Config for Runtime {}
+impl coretime::Config for Runtime {
+	type RuntimeOrigin = RuntimeOrigin;
+	type BrokerId = ConstU32<1005>;
+	// No chain sells coretime yet.
+	type CoretimeChain = ();
+}
 
 impl paras_sudo_wrapper::Config for Runtime {}
 

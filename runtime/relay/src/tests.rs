@@ -273,6 +273,24 @@ fn call_indices_are_the_reference_ones() {
 }
 
 #[test]
+fn calls_of_coretime_have_the_reference_indices() {
+	let para_id = ParaId(PARA);
+	let who = Sr25519Keyring::Alice.to_account_id();
+	let calls: [(RuntimeCall, [u8; 2]); 7] = [
+		(coretime::Call::request_core_count { count: 1 }.into(), [74, 1]),
+		(coretime::Call::request_revenue_at { when: 1 }.into(), [74, 2]),
+		(coretime::Call::credit_account { who, amount: 1 }.into(), [74, 3]),
+		(coretime::Call::queue_on_demand_batch { batch: Vec::new() }.into(), [74, 5]),
+		(on_demand::Call::place_order_allow_death { max_amount: 1, para_id }.into(), [66, 0]),
+		(on_demand::Call::place_order_keep_alive { max_amount: 1, para_id }.into(), [66, 1]),
+		(on_demand::Call::place_order_with_credits { max_amount: 1, para_id }.into(), [66, 2]),
+	];
+	for (call, indices) in calls {
+		assert_eq!(call.encode()[..2], indices, "{call:?}");
+	}
+}
+
+#[test]
 fn payments_below_the_existential_deposit_are_not_lost() {
 	let pot = || Balances::free_balance(OnDemandAssignmentProvider::account_id());
 	let order = || {
