@@ -19,7 +19,10 @@
 //! | [`initializer`] | order of the others at block and session boundaries, genesis included |
 //! | [`session_info`] | what nodes need of past sessions |
 //! | [`dmp`], [`hrmp`] | messages from the relay chain and between paras |
-//! | [`coretime`], [`paras_sudo_wrapper`] | calls by root: assign cores, register paras |
+//! | [`hrmp_notify`] | whom [`hrmp`] tells of channels |
+//! | [`coretime`] | what the chain that sells coretime may do: assign cores, ask for revenue, queue orders |
+//! | [`on_demand`] | orders of single blocks: their price, who paid, and the queue that pool cores serve |
+//! | [`paras_sudo_wrapper`] | calls by root: register paras |
 //! | [`origin`] | the origin of calls that a para makes |
 //! | [`runtime_api`] | answers to the node |
 //! | [`weights`] | cost of operations, computed from database accesses and signature checks |
@@ -35,8 +38,10 @@ pub mod configuration;
 pub mod coretime;
 pub mod dmp;
 pub mod hrmp;
+pub mod hrmp_notify;
 pub mod inclusion;
 pub mod initializer;
+pub mod on_demand;
 pub mod origin;
 pub mod paras;
 pub mod paras_inherent;

@@ -2,7 +2,7 @@
 
 use crate::{
 	configuration::{self, HostConfiguration},
-	coretime, dmp, hrmp, inclusion, initializer, origin, paras,
+	coretime, dmp, hrmp, inclusion, initializer, on_demand, origin, paras,
 	paras::{ParaGenesisArgs, ParaKind},
 	paras_inherent::{self, Processed},
 	paras_sudo_wrapper, scheduler, session_info, shared,
@@ -17,7 +17,7 @@ use frame_support::{
 		ConstU128, ConstU32, ConstU64, EnqueueMessage, Footprint, Hooks, OneSessionHandler, QueueFootprint,
 		QueueFootprintQuery, Randomness,
 	},
-	BoundedSlice,
+	BoundedSlice, PalletId,
 };
 use headway_primitives::{
 	AsyncBackingParams, AuthorityDiscoveryId, AvailabilityBitfield, BackedCandidate, Balance, BlockNumber,
@@ -28,7 +28,7 @@ use headway_primitives::{
 };
 use inclusion::AggregateMessageOrigin;
 use sp_keyring::Sr25519Keyring;
-use sp_runtime::{traits::Header as _, BuildStorage};
+use sp_runtime::{traits::Header as _, BuildStorage, FixedU128};
 
 type Block = frame_system::mocking::MockBlockU32<Test>;
 
@@ -47,6 +47,7 @@ construct_runtime! {
 		Dmp: dmp,
 		Hrmp: hrmp,
 		ParaSessionInfo: session_info,
+		OnDemandAssignmentProvider: on_demand,
 		Coretime: coretime,
 		ParasSudoWrapper: paras_sudo_wrapper,
 	}
@@ -74,7 +75,10 @@ impl pallet_balances::Config for Test {
 impl origin::Config for Test {}
 
 impl configuration::Config for Test {}
-impl scheduler::Config for Test {}
+
+impl scheduler::Config for Test {
+	type OnDemand = OnDemandAssignmentProvider;
+}
 impl dmp::Config for Test {}
 impl hrmp::Config for Test {
 	type RuntimeOrigin = RuntimeOrigin;
@@ -83,7 +87,6 @@ impl hrmp::Config for Test {
 	type DefaultChannelSizeAndCapacityWithSystem = configuration::HrmpChannelLimits<Test>;
 	type Notify = hrmp::tests::Notices;
 }
-impl coretime::Config for Test {}
 impl paras_sudo_wrapper::Config for Test {}
 
 impl shared::Config for Test {
@@ -109,6 +112,25 @@ impl initializer::Config for Test {
 	type Randomness = Fixed;
 	type ForceOrigin = frame_system::EnsureRoot<u64>;
 	type SessionIndex = CurrentSession;
+	type CoretimeOnNewSession = Coretime;
+}
+
+parameter_types! {
+	pub const TrafficDefaultValue: FixedU128 = FixedU128::from_u32(1);
+	pub const OnDemandPalletId: PalletId = PalletId(*b"py/ondmd");
+}
+
+impl on_demand::Config for Test {
+	type Currency = Balances;
+	type TrafficDefaultValue = TrafficDefaultValue;
+	type MaxHistoricalRevenue = ConstU32<4>;
+	type PalletId = OnDemandPalletId;
+}
+
+impl coretime::Config for Test {
+	type RuntimeOrigin = RuntimeOrigin;
+	type BrokerId = ConstU32<1005>;
+	type CoretimeChain = coretime::tests::Recorder;
 }
 
 impl paras_inherent::Config for Test {
@@ -337,6 +359,7 @@ impl Chain {
 		System::initialize(&self.number(), &parent.hash(), &Default::default());
 		ParaInherent::on_initialize(self.number());
 		Initializer::on_initialize(self.number());
+		OnDemandAssignmentProvider::on_initialize(self.number());
 	}
 
 	/// Runs the inherent as the author and as an importer would, and ends the block. Returns what the author

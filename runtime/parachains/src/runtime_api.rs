@@ -1,6 +1,9 @@
 //! Answers to the node: the `ParachainHost` runtime API (runtime §9.1). They run on the state after a block
 //! and are for its children.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
 	configuration, dmp, hrmp, inclusion, initializer, paras, paras_inherent, scheduler, session_info, shared,
 	util::now,

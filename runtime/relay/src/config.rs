@@ -15,6 +15,7 @@ use frame_support::{
 		constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_SECOND},
 		ConstantMultiplier, IdentityFee, Weight,
 	},
+	PalletId,
 };
 use frame_system::{
 	limits::{BlockLength, BlockWeights},
@@ -25,7 +26,7 @@ use pallet_transaction_payment::{ConstFeeMultiplier, FungibleAdapter, Multiplier
 use sp_runtime::{
 	traits::{ConvertInto, One, OpaqueKeys},
 	transaction_validity::TransactionPriority,
-	Perbill,
+	FixedU128, Perbill,
 };
 
 /// Share of a block that signed transactions may use.
@@ -195,7 +196,9 @@ impl shared::Config for Runtime {
 	type DisabledValidators = Session;
 }
 
-impl scheduler::Config for Runtime {}
+impl scheduler::Config for Runtime {
+	type OnDemand = OnDemandAssignmentProvider;
+}
 
 impl paras::Config for Runtime {
 	type QueueFootprinter = ParaInclusion;
@@ -215,6 +218,7 @@ impl initializer::Config for Runtime {
 	type Randomness = pallet_babe::RandomnessFromOneEpochAgo<Runtime>;
 	type ForceOrigin = EnsureRoot<AccountId>;
 	type SessionIndex = CurrentSession;
+	type CoretimeOnNewSession = Coretime;
 }
 
 /// The session that pallet Session is in.
@@ -275,7 +279,25 @@ impl pallet_message_queue::Config for Runtime {
 
 impl origin::Config for Runtime {}
 
-impl coretime::Config for Runtime {}
+parameter_types! {
+	pub const TrafficDefaultValue: FixedU128 = FixedU128::from_u32(1);
+	pub const OnDemandPalletId: PalletId = PalletId(*b"py/ondmd");
+}
+
+impl on_demand::Config for Runtime {
+	type Currency = Balances;
+	type TrafficDefaultValue = TrafficDefaultValue;
+	// Two timeslices of the chain that sells coretime.
+	type MaxHistoricalRevenue = ConstU32<160>;
+	type PalletId = OnDemandPalletId;
+}
+
+impl coretime::Config for Runtime {
+	type RuntimeOrigin = RuntimeOrigin;
+	type BrokerId = ConstU32<1005>;
+	// No chain sells coretime yet.
+	type CoretimeChain = ();
+}
 
 impl paras_sudo_wrapper::Config for Runtime {}
 

@@ -38,8 +38,8 @@ pub use headway_primitives::{AccountId, Balance, BlockNumber, Hash, Nonce, Signa
 use alloc::{borrow::Cow, vec::Vec};
 use frame_support::construct_runtime;
 use headway_runtime_parachains::{
-	configuration, coretime, dmp, hrmp, inclusion, initializer, origin, paras, paras_inherent, paras_sudo_wrapper,
-	scheduler, session_info, shared,
+	configuration, coretime, dmp, hrmp, inclusion, initializer, on_demand, origin, paras, paras_inherent,
+	paras_sudo_wrapper, scheduler, session_info, shared,
 };
 use sp_runtime::{generic, impl_opaque_keys, traits::BlakeTwo256, MultiAddress};
 use sp_version::RuntimeVersion;
@@ -171,6 +171,7 @@ construct_runtime! {
 		Hrmp: hrmp = 60,
 		ParaSessionInfo: session_info = 61,
 		MessageQueue: pallet_message_queue = 64,
+		OnDemandAssignmentProvider: on_demand = 66,
 		Coretime: coretime = 74,
 		ParasSudoWrapper: paras_sudo_wrapper = 250,
 

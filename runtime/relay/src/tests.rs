@@ -295,3 +295,43 @@ fn call_indices_are_the_reference_ones() {
 	assert_eq!(encoded, [&[250, 0][..], &PARA.to_le_bytes(), &[0, 0, 1]].concat());
 	assert!(RuntimeCall::decode(&mut &encoded[..]).is_ok());
 }
+
+#[test]
+fn calls_of_coretime_have_the_reference_indices() {
+	let para_id = ParaId(PARA);
+	let who = Sr25519Keyring::Alice.to_account_id();
+	let calls: [(RuntimeCall, [u8; 2]); 7] = [
+		(coretime::Call::request_core_count { count: 1 }.into(), [74, 1]),
+		(coretime::Call::request_revenue_at { when: 1 }.into(), [74, 2]),
+		(coretime::Call::credit_account { who, amount: 1 }.into(), [74, 3]),
+		(coretime::Call::queue_on_demand_batch { batch: Vec::new() }.into(), [74, 5]),
+		(on_demand::Call::place_order_allow_death { max_amount: 1, para_id }.into(), [66, 0]),
+		(on_demand::Call::place_order_keep_alive { max_amount: 1, para_id }.into(), [66, 1]),
+		(on_demand::Call::place_order_with_credits { max_amount: 1, para_id }.into(), [66, 2]),
+	];
+	for (call, indices) in calls {
+		assert_eq!(call.encode()[..2], indices, "{call:?}");
+	}
+}
+
+#[test]
+fn payments_below_the_existential_deposit_are_not_lost() {
+	let pot = || Balances::free_balance(OnDemandAssignmentProvider::account_id());
+	let order = || {
+		let who = RuntimeOrigin::signed(Sr25519Keyring::Alice.to_account_id());
+		OnDemandAssignmentProvider::place_order_keep_alive(who, UNITS, ParaId(PARA)).expect("Alice can pay")
+	};
+	with_genesis(four_validators_and_a_para(), || {
+		let issuance = Balances::total_issuance();
+		let price = ActiveConfig::<Runtime>::get().scheduler_params.on_demand_base_fee;
+		let n_orders = MILLIUNITS / price;
+		(1..n_orders).for_each(|_| order());
+		assert_eq!(pot(), 0);
+		order();
+		assert_eq!((pot(), Balances::total_issuance()), (MILLIUNITS, issuance));
+		order();
+		assert_eq!(pot(), MILLIUNITS + price);
+		// What would be left is no balance.
+		assert_eq!(OnDemandAssignmentProvider::funds_of_claim(2 * price), MILLIUNITS + price);
+	});
+}

@@ -30,6 +30,7 @@ mod requests;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use crate::hrmp_notify::HrmpNotify;
 pub use pallet::*;
 
 use crate::{
@@ -129,23 +130,6 @@ pub struct HrmpChannel {
 	pub sender_deposit: Balance,
 	/// Deposit of the recipient.
 	pub recipient_deposit: Balance,
-}
-
-/// Tells paras what others do to channels with them. Best effort: what cannot be delivered is dropped.
-pub trait HrmpNotify {
-	/// Tells `to` that `sender` asks for a channel to it, of so many messages of so many bytes.
-	fn open_requested(to: ParaId, sender: ParaId, max_capacity: u32, max_message_size: u32);
-	/// Tells `to` that `recipient` accepts its request.
-	fn accepted(to: ParaId, recipient: ParaId);
-	/// Tells `to` that `initiator` closes the channel from `sender` to `recipient`.
-	fn closing(to: ParaId, initiator: ParaId, sender: ParaId, recipient: ParaId);
-}
-
-/// Tells nobody.
-impl HrmpNotify for () {
-	fn open_requested(_: ParaId, _: ParaId, _: u32, _: u32) {}
-	fn accepted(_: ParaId, _: ParaId) {}
-	fn closing(_: ParaId, _: ParaId, _: ParaId, _: ParaId) {}
 }
 
 #[frame_support::pallet]

@@ -53,7 +53,7 @@ impl<T: Config> Pallet<T> {
 		};
 		HrmpOpenChannelRequests::<T>::insert(id, request);
 		HrmpOpenChannelRequestsList::<T>::append(id);
-		T::Notify::open_requested(recipient, sender, max_capacity, max_message_size);
+		T::Notify::open_requested(recipient, sender, max_message_size, max_capacity);
 		Ok(())
 	}
 

@@ -53,6 +53,16 @@ pub struct BufferedSessionChange {
 	pub session_index: SessionIndex,
 }
 
+/// Something that learns of a session after all pallets.
+pub trait OnNewSession {
+	/// The session begins.
+	fn on_new_session(notification: &SessionChangeNotification);
+}
+
+impl OnNewSession for () {
+	fn on_new_session(_: &SessionChangeNotification) {}
+}
+
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;
@@ -69,6 +79,8 @@ pub mod pallet {
 		type ForceOrigin: EnsureOrigin<<Self as frame_system::Config>::RuntimeOrigin>;
 		/// Index of the session that a change is for.
 		type SessionIndex: Get<SessionIndex>;
+		/// What sells coretime.
+		type CoretimeOnNewSession: OnNewSession;
 	}
 
 	/// Whether the block was initialized and not yet finalized.
@@ -168,6 +180,7 @@ pub mod pallet {
 			session_info::Pallet::<T>::on_new_session(&notification);
 			dmp::Pallet::<T>::on_new_session(&outgoing);
 			hrmp::Pallet::<T>::on_new_session(&notification.prev_config, &outgoing);
+			T::CoretimeOnNewSession::on_new_session(&notification);
 		}
 	}
 }

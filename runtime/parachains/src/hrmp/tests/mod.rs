@@ -44,7 +44,7 @@ impl Notices {
 }
 
 impl HrmpNotify for Notices {
-	fn open_requested(to: ParaId, sender: ParaId, max_capacity: u32, max_message_size: u32) {
+	fn open_requested(to: ParaId, sender: ParaId, max_message_size: u32, max_capacity: u32) {
 		Self::note(format!("to {to}: {sender} asks for {max_capacity} of {max_message_size}"));
 	}
 
