@@ -34,8 +34,9 @@ impl Rig {
 	fn without_para(para: Option<ParaId>) -> Self {
 		let session = session(7, &validator_keys(6), vec![vec![0, 1], vec![2, 3], vec![4, 5]], None);
 		let pair = CollatorPair::from_string("//Collator", None).unwrap();
+		let declaration = Declaration::new(pair.public(), &peer(100), |payload| pair.sign(payload));
 		let mut rig = Rig {
-			machine: CollatorSide::new(Declaration::sign(&pair, &peer(100))),
+			machine: CollatorSide::new(declaration),
 			now: Timestamp::from_unix_ms(1_000),
 			session,
 			traces: Vec::new(),

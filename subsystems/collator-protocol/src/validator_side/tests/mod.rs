@@ -255,7 +255,9 @@ fn pair(n: u8) -> CollatorPair {
 
 /// A declaration by collator `key`, signed for peer `signed_for`.
 fn declare(key: u8, signed_for: u8, version: CollationVersion, para: ParaId) -> CollationMessage {
-	let Declaration { collator, signature } = Declaration::sign(&pair(key), &peer(signed_for));
+	let pair = pair(key);
+	let Declaration { collator, signature } =
+		Declaration::new(pair.public(), &peer(signed_for), |payload| pair.sign(payload));
 	match version {
 		CollationVersion::V1 => CollationMessage::V1(CollatorMessageV1::Declare(collator, para, signature)),
 		CollationVersion::V2 => CollationMessage::V2(CollatorMessageV2::Declare(collator, para, signature)),
