@@ -300,6 +300,9 @@ impl Inner {
 
 	fn on_dropped(&self, subsystem: &str, para: &str, reason: Reason) {
 		self.dropped.with_label_values(&[para, subsystem, reason.label()]).inc();
+		if subsystem == "statement-distribution" && reason == Reason::UnexpectedMessage {
+			self.statements_unexpected.with_label_values(&["valid"]).inc();
+		}
 		let outcome = match reason {
 			Reason::UnknownPeer => "unconnected_peer",
 			Reason::UndeclaredPeer => "undeclared_peer",
@@ -320,9 +323,6 @@ impl Inner {
 		};
 		if subsystem == "collator-protocol" {
 			self.advertisements.with_label_values(&[para, outcome]).inc();
-		}
-		if subsystem == "statement-distribution" && reason == Reason::UnexpectedMessage {
-			self.statements_unexpected.with_label_values(&["valid"]).inc();
 		}
 	}
 
