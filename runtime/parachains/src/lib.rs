@@ -18,6 +18,7 @@
 //! | [`paras_inherent`] | the inherent: drops what does not pass, within the weight of a block |
 //! | [`initializer`] | order of the others at block and session boundaries, genesis included |
 //! | [`session_info`] | what nodes need of past sessions |
+//! | [`disputes`] | votes about candidates, their conclusion, and offences of those who lost |
 //! | [`dmp`], [`hrmp`] | messages from the relay chain and between paras |
 //! | [`hrmp_notify`] | whom [`hrmp`] tells of channels |
 //! | [`coretime`] | what the chain that sells coretime may do: assign cores, ask for revenue, queue orders |
@@ -36,6 +37,7 @@ extern crate alloc;
 
 pub mod configuration;
 pub mod coretime;
+pub mod disputes;
 pub mod dmp;
 pub mod hrmp;
 pub mod hrmp_notify;

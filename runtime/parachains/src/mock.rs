@@ -1,5 +1,9 @@
 //! A runtime of these pallets alone, and a chain of blocks on it with real signatures.
 
+use crate::disputes::{
+	self, slashing,
+	testing::{Identify, NamedKeys, NoteOffences, NoteRewards},
+};
 use crate::{
 	configuration::{self, HostConfiguration},
 	coretime, dmp, hrmp, inclusion, initializer, on_demand, origin, paras,
@@ -47,6 +51,8 @@ construct_runtime! {
 		Dmp: dmp,
 		Hrmp: hrmp,
 		ParaSessionInfo: session_info,
+		ParasDisputes: disputes,
+		ParasSlashing: slashing,
 		OnDemandAssignmentProvider: on_demand,
 		Coretime: coretime,
 		ParasSudoWrapper: paras_sudo_wrapper,
@@ -56,7 +62,7 @@ construct_runtime! {
 parameter_types! {
 	pub storage CurrentSession: SessionIndex = 0;
 	pub storage DiscoveryKeys: Vec<AuthorityDiscoveryId> = Vec::new();
-	pub storage ValidatorAccounts: Vec<u64> = Vec::new();
+	pub storage ValidatorAccounts: Vec<u64> = (0..VALIDATORS.len() as u64).collect();
 }
 
 #[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
@@ -106,6 +112,21 @@ impl inclusion::Config for Test {
 impl session_info::Config for Test {
 	type DiscoveryKeys = DiscoveryKeys;
 	type ValidatorAccounts = ValidatorAccounts;
+}
+
+impl disputes::Config for Test {
+	type RewardValidators = NoteRewards;
+	type SlashingHandler = ParasSlashing;
+}
+
+impl slashing::Config for Test {
+	type KeyOwnerProof = sp_session::MembershipProof;
+	type KeyOwnerIdentification = (u64, ());
+	type KeyOwnerProofSystem = NamedKeys;
+	type IdentifyValidator = Identify;
+	type IdentifiedSession = CurrentSession;
+	type ReportOffence = NoteOffences;
+	type ReportLongevity = ConstU64<10>;
 }
 
 impl initializer::Config for Test {
@@ -369,8 +390,17 @@ impl Chain {
 		bitfields: Vec<UncheckedSignedAvailabilityBitfield>,
 		backed_candidates: Vec<BackedCandidate>,
 	) -> Processed {
-		let data =
-			InherentData { bitfields, backed_candidates, disputes: Vec::new(), parent_header: self.parent() };
+		self.block_with_disputes(bitfields, backed_candidates, Vec::new())
+	}
+
+	/// As [`Self::block`], with dispute votes.
+	pub(crate) fn block_with_disputes(
+		&mut self,
+		bitfields: Vec<UncheckedSignedAvailabilityBitfield>,
+		backed_candidates: Vec<BackedCandidate>,
+		disputes: headway_primitives::MultiDisputeStatementSet,
+	) -> Processed {
+		let data = InherentData { bitfields, backed_candidates, disputes, parent_header: self.parent() };
 		let processed = self.author(data);
 		ParaInherent::enter(RuntimeOrigin::none(), processed.data.clone())
 			.expect("what the author's pipeline returns is accepted");

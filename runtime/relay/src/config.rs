@@ -5,7 +5,7 @@ use crate::{
 		self, EpochDurationOf, MinimumPeriodOf, ReportLongevityOf, SlotDurationOf, VoteLongevityOf,
 	},
 	ump::{NoExecutor, NoteQueue},
-	validators::{NoIdentification, SessionManager},
+	validators::{DisableOffenders, IdentifyValidator, NoIdentification, SessionManager},
 	*,
 };
 use frame_support::{
@@ -137,8 +137,7 @@ impl pallet_authorship::Config for Runtime {
 impl pallet_offences::Config for Runtime {
 	type RuntimeEvent = RuntimeEvent;
 	type IdentificationTuple = pallet_session::historical::IdentificationTuple<Self>;
-	// Without staking there is nothing to slash; offences are recorded as events.
-	type OnOffenceHandler = ();
+	type OnOffenceHandler = DisableOffenders;
 }
 
 impl pallet_session::historical::Config for Runtime {
@@ -156,7 +155,8 @@ impl pallet_session::Config for Runtime {
 	type SessionManager = SessionManager;
 	type SessionHandler = <SessionKeys as OpaqueKeys>::KeyTypeIdProviders;
 	type Keys = SessionKeys;
-	type DisablingStrategy = ();
+	// At most a third: whoever did less gives way to who did worse.
+	type DisablingStrategy = pallet_session::disabling::UpToLimitWithReEnablingDisablingStrategy;
 	type WeightInfo = ();
 	type Currency = Balances;
 	type KeyDeposit = ConstU128<0>;
@@ -243,6 +243,22 @@ impl hrmp::Config for Runtime {
 impl session_info::Config for Runtime {
 	type DiscoveryKeys = DiscoveryKeys;
 	type ValidatorAccounts = ValidatorAccounts;
+}
+
+impl disputes::Config for Runtime {
+	// Without staking there is nothing to give.
+	type RewardValidators = ();
+	type SlashingHandler = ParasSlashing;
+}
+
+impl slashing::Config for Runtime {
+	type KeyOwnerProof = sp_session::MembershipProof;
+	type KeyOwnerIdentification = pallet_session::historical::IdentificationTuple<Self>;
+	type KeyOwnerProofSystem = Historical;
+	type IdentifyValidator = IdentifyValidator;
+	type IdentifiedSession = CurrentSession;
+	type ReportOffence = Offences;
+	type ReportLongevity = ReportLongevityOf<Runtime>;
 }
 
 /// Discovery keys of the session's validators.

@@ -37,6 +37,7 @@ pub use headway_primitives::{AccountId, Balance, BlockNumber, Hash, Nonce, Signa
 
 use alloc::{borrow::Cow, vec::Vec};
 use frame_support::construct_runtime;
+use headway_runtime_parachains::disputes::{self, slashing};
 use headway_runtime_parachains::{
 	configuration, coretime, dmp, hrmp, inclusion, initializer, on_demand, origin, paras, paras_inherent,
 	paras_sudo_wrapper, scheduler, session_info, shared,
@@ -170,6 +171,8 @@ construct_runtime! {
 		Dmp: dmp = 58,
 		Hrmp: hrmp = 60,
 		ParaSessionInfo: session_info = 61,
+		ParasDisputes: disputes = 62,
+		ParasSlashing: slashing = 63,
 		MessageQueue: pallet_message_queue = 64,
 		OnDemandAssignmentProvider: on_demand = 66,
 		Coretime: coretime = 74,

@@ -12,7 +12,7 @@ pub use pallet::*;
 
 use crate::{
 	configuration::{self, HostConfiguration},
-	dmp, hrmp, inclusion, paras, scheduler, session_info, shared,
+	disputes, dmp, hrmp, inclusion, paras, scheduler, session_info, shared,
 	util::now,
 	weights,
 };
@@ -72,7 +72,7 @@ pub mod pallet {
 	pub struct Pallet<T>(_);
 
 	#[pallet::config]
-	pub trait Config: frame_system::Config + inclusion::Config + session_info::Config {
+	pub trait Config: frame_system::Config + inclusion::Config + disputes::slashing::Config {
 		/// Randomness that validators are shuffled with.
 		type Randomness: Randomness<Hash, BlockNumberFor<Self>>;
 		/// Who may force approval.
@@ -110,7 +110,8 @@ pub mod pallet {
 	#[pallet::hooks]
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
 		fn on_initialize(_: BlockNumberFor<T>) -> Weight {
-			let weight = paras::Pallet::<T>::initializer_initialize(now::<T>());
+			let weight = paras::Pallet::<T>::initializer_initialize(now::<T>())
+				.saturating_add(disputes::Pallet::<T>::initializer_initialize());
 			HasInitialized::<T>::put(());
 			// The finalization of a block without a new session reads two items and removes one.
 			weight.saturating_add(weights::db::<T>(3, 2))
@@ -178,6 +179,8 @@ pub mod pallet {
 				inclusion::Pallet::<T>::refresh_upward_capacities();
 			}
 			session_info::Pallet::<T>::on_new_session(&notification);
+			let forgotten = disputes::Pallet::<T>::on_new_session(&notification);
+			disputes::slashing::Pallet::<T>::on_new_session(forgotten);
 			dmp::Pallet::<T>::on_new_session(&outgoing);
 			hrmp::Pallet::<T>::on_new_session(&notification.prev_config, &outgoing);
 			T::CoretimeOnNewSession::on_new_session(&notification);
