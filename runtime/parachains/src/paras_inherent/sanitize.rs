@@ -36,6 +36,8 @@ pub enum DropReason {
 	Verification(&'static str),
 	/// A candidate that it builds on, or that came before it, was dropped.
 	Behind(CandidateHash),
+	/// A dispute found it, or one that it builds on, to be invalid.
+	Disputed,
 	/// The para may not use any core in this block.
 	NoEligibleCore,
 	/// The candidate names no core, or one that its para may not use in this block.
@@ -71,6 +73,7 @@ impl core::fmt::Display for DropReason {
 			Self::Duplicate => f.write_str("candidate is there twice"),
 			Self::Verification(error) => write!(f, "does not fit to the state: {error}"),
 			Self::Behind(hash) => write!(f, "behind candidate {hash}, which was dropped"),
+			Self::Disputed => f.write_str("a dispute found it, or one that it builds on, to be invalid"),
 			Self::NoEligibleCore => f.write_str("no core for the para in this block"),
 			Self::CoreNotEligible(Some(core)) => write!(f, "core {core} is not free for the para"),
 			Self::CoreNotEligible(None) => f.write_str("names no core"),
@@ -104,6 +107,8 @@ pub enum BitfieldDropReason {
 	UnknownValidator,
 	/// The signature is not the validator's, for this block's parent and session.
 	InvalidSignature,
+	/// It speaks of a core whose candidate was found to be invalid in this block.
+	DisputedCore,
 	/// The block is full.
 	Overweight,
 }
@@ -115,6 +120,7 @@ impl core::fmt::Display for BitfieldDropReason {
 			Self::Unsorted => "it is not behind all lower validators",
 			Self::UnknownValidator => "no such validator",
 			Self::InvalidSignature => "invalid signature",
+			Self::DisputedCore => "a core's candidate was found to be invalid",
 			Self::Overweight => "the block is full",
 		})
 	}
@@ -170,6 +176,7 @@ pub(super) struct Candidates<T: Config> {
 	disabled: BTreeSet<ValidatorIndex>,
 	included_now: BTreeSet<ParaId>,
 	eligible: BTreeMap<ParaId, BTreeSet<CoreIndex>>,
+	evicted: BTreeSet<CandidateHash>,
 	_marker: core::marker::PhantomData<T>,
 }
 
@@ -190,8 +197,15 @@ impl<T: Config> Candidates<T> {
 			disabled: shared::Pallet::<T>::disabled_validators().into_iter().collect(),
 			included_now,
 			eligible,
+			evicted: BTreeSet::new(),
 			_marker: core::marker::PhantomData,
 		}
+	}
+
+	/// Drops these, too: disputes of this block took them from their cores.
+	pub(super) fn without(mut self, evicted: BTreeSet<CandidateHash>) -> Self {
+		self.evicted = evicted;
+		self
 	}
 
 	/// Candidates that pass, by para and in order, each with its core.
@@ -270,7 +284,8 @@ impl<T: Config> Candidates<T> {
 						inclusion::Pallet::<T>::verify_backed_candidate(state, &candidate)
 							.map_err(|error| DropReason::Verification(error.into()))
 					})
-					.and_then(|_| self.take_core(&candidate, &mut cores, passed.is_empty()))
+					.and_then(|_| self.check_undisputed(hash))
+					.and_then(|()| self.take_core(&candidate, &mut cores, passed.is_empty()))
 					.and_then(|core| self.check_votes(&mut candidate, core)),
 			};
 			match verdict {
@@ -282,6 +297,16 @@ impl<T: Config> Candidates<T> {
 			}
 		}
 		passed
+	}
+
+	/// Neither a dispute of this block nor one before it may have found the candidate to be invalid.
+	fn check_undisputed(&self, hash: CandidateHash) -> Result<(), DropReason> {
+		let invalid = self.evicted.contains(&hash)
+			|| crate::disputes::Pallet::<T>::concluded_invalid(self.session, hash);
+		if invalid {
+			return Err(DropReason::Disputed);
+		}
+		Ok(())
 	}
 
 	/// The rules of synchronous backing beyond the newest relay parent (design §5).

@@ -9,7 +9,7 @@ use crate::paras;
 use frame_support::{assert_noop, assert_ok, traits::Hooks};
 use headway_primitives::{
 	ump::{UmpSignal, UmpSignalError, UMP_SEPARATOR},
-	BackedCandidate, CoreIndex, DescriptorVersionError, DisputeStatementSet, ValidationCode,
+	BackedCandidate, CoreIndex, DescriptorVersionError, ValidationCode,
 };
 
 const A: u32 = 2000;
@@ -151,21 +151,6 @@ fn data_that_would_be_filtered_is_refused_at_execution() {
 			ParaInherent::enter(RuntimeOrigin::none(), data).map(drop).map_err(|error| error.error),
 			Err(Error::<Test>::InherentDataFilteredDuringExecution.into())
 		);
-	});
-}
-
-#[test]
-fn disputes_are_dropped() {
-	with_chain(config(), 4, 1, |chain| {
-		let set =
-			DisputeStatementSet { candidate_hash: Default::default(), session: 0, statements: Vec::new() };
-		let data = ParachainsInherentData {
-			bitfields: Vec::new(),
-			backed_candidates: Vec::new(),
-			disputes: alloc::vec![set],
-			parent_header: chain.parent(),
-		};
-		assert!(chain.author(data).data.disputes.is_empty());
 	});
 }
 
@@ -386,14 +371,14 @@ fn relay_parents_of_a_chain_may_not_go_backwards() {
 	});
 }
 
-fn two_cores_for_one_para() -> configuration::HostConfiguration {
+pub(super) fn two_cores_for_one_para() -> configuration::HostConfiguration {
 	let mut config = config();
 	config.scheduler_params.num_cores = 1;
 	config
 }
 
 /// Assigns the spare core 0 of [`two_cores_for_one_para`] and the para's own core 1 to the para, and waits.
-fn assign_second_core(chain: &mut Chain) {
+pub(super) fn assign_second_core(chain: &mut Chain) {
 	scheduler::Pallet::<Test>::assign_core(
 		CoreIndex(0),
 		0,
