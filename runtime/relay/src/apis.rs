@@ -203,9 +203,8 @@ impl_runtime_apis! {
 			parachains::validation_code_hash::<Runtime>(para, assumption)
 		}
 
-		// There are no disputes on this chain.
 		fn disputes() -> Vec<(SessionIndex, CandidateHash, DisputeState<BlockNumber>)> {
-			Vec::new()
+			parachains::disputes::<Runtime>()
 		}
 
 		fn session_executor_params(session_index: SessionIndex) -> Option<ExecutorParams> {
@@ -214,7 +213,7 @@ impl_runtime_apis! {
 
 		fn unapplied_slashes(
 		) -> Vec<(SessionIndex, CandidateHash, PendingSlashes<LegacyDisputeOffenceKind>)> {
-			Vec::new()
+			parachains::unapplied_slashes::<Runtime>()
 		}
 
 		fn key_ownership_proof(validator_id: ValidatorId) -> Option<OpaqueKeyOwnershipProof> {
@@ -222,10 +221,10 @@ impl_runtime_apis! {
 		}
 
 		fn submit_report_dispute_lost(
-			_dispute_proof: DisputeProof,
-			_key_owner_proof: OpaqueKeyOwnershipProof,
+			dispute_proof: DisputeProof,
+			key_owner_proof: OpaqueKeyOwnershipProof,
 		) -> Option<()> {
-			None
+			ParasSlashing::submit_unsigned_report(dispute_proof, key_owner_proof)
 		}
 
 		fn minimum_backing_votes() -> u32 {
@@ -277,7 +276,7 @@ impl_runtime_apis! {
 		}
 
 		fn unapplied_slashes_v2() -> Vec<(SessionIndex, CandidateHash, PendingSlashes)> {
-			Vec::new()
+			parachains::unapplied_slashes_v2::<Runtime>()
 		}
 
 		fn max_relay_parent_session_age() -> u32 {

@@ -250,6 +250,92 @@ fn blocks_execute_and_sessions_change() {
 }
 
 #[test]
+// FRAME has no other unsigned transactions yet whose checks depend on their source.
+#[allow(deprecated)]
+fn lost_dispute_of_a_past_session_is_reported_and_the_offender_disabled() {
+	use frame_support::traits::KeyOwnerProofSystem;
+	use headway_primitives::{
+		CandidateHash, DisputeOffenceKind, DisputeProof, DisputesTimeSlot, OpaqueKeyOwnershipProof,
+		ValidatorIndex,
+	};
+	use headway_runtime_parachains::disputes::SlashingHandler;
+	use sp_core::offchain::{testing::TestTransactionPoolExt, TransactionPoolExt};
+	use sp_runtime::{
+		traits::{Dispatchable, ValidateUnsigned},
+		transaction_validity::{InvalidTransaction, TransactionSource},
+	};
+
+	let (pool, transactions) = TestTransactionPoolExt::new();
+	let mut ext = sp_io::TestExternalities::default();
+	ext.register_extension(TransactionPoolExt::new(pool));
+	ext.execute_with(|| {
+		let mut config = four_validators_and_a_para();
+		config["chainParameters"]["epochDuration"] = 10.into();
+		build_state::<RuntimeGenesisConfig>(config.to_string().into_bytes()).expect("genesis builds");
+		let mut parent =
+			Header::new(0, Default::default(), Default::default(), Default::default(), Default::default());
+		let mut slots = 100..;
+		let mut until_session = |session| {
+			while Session::current_index() < session {
+				parent = block(&parent, slots.next().expect("slots do not end"));
+			}
+		};
+
+		// Keys can be proven from session 2 on.
+		until_session(2);
+		let session = 2;
+		let offender = ValidatorIndex(1);
+		let info = session_info::Sessions::<Runtime>::get(session).expect("it is the current one");
+		let key = info.validators[1].clone();
+		let proof =
+			validators::prove_key(headway_primitives::PARACHAIN_KEY_TYPE_ID, &key).expect("it is a key");
+		let account =
+			Historical::check_proof((headway_primitives::PARACHAIN_KEY_TYPE_ID, key.clone()), proof.clone())
+				.expect("the proof is good")
+				.0;
+		until_session(3);
+
+		let candidate = CandidateHash(Hash::repeat_byte(1));
+		ParasSlashing::punish_for_invalid(session, candidate, [offender].into(), &[offender].into());
+		assert_eq!(ParasSlashing::unapplied_slashes().len(), 1);
+		let report = DisputeProof {
+			time_slot: DisputesTimeSlot { session_index: session, candidate_hash: candidate },
+			kind: DisputeOffenceKind::ForInvalidBacked,
+			validator_index: offender,
+			validator_id: key,
+		};
+		let garbage = OpaqueKeyOwnershipProof(vec![1]);
+		assert_eq!(ParasSlashing::submit_unsigned_report(report.clone(), garbage), None);
+		let opaque = OpaqueKeyOwnershipProof(proof.encode());
+		assert_eq!(ParasSlashing::submit_unsigned_report(report, opaque), Some(()));
+
+		let submitted = transactions.write().transactions.pop().expect("the report is in the pool");
+		let extrinsic = UncheckedExtrinsic::decode(&mut &submitted[..]).expect("it decodes");
+		let call = extrinsic.function;
+		assert_eq!(call.encode()[..2], [63, 0]);
+		assert!(Runtime::validate_unsigned(TransactionSource::Local, &call).is_ok());
+		call.clone().dispatch(RuntimeOrigin::none()).expect("the report is good");
+		assert_eq!(ParasSlashing::unapplied_slashes(), []);
+		assert_eq!(
+			Runtime::validate_unsigned(TransactionSource::Local, &call),
+			InvalidTransaction::Stale.into()
+		);
+		let index = Session::validator_id_to_index(&account).expect("it is a validator");
+		assert_eq!(Session::disabled_validators(), [index]);
+		assert_eq!(shared::Pallet::<Runtime>::disabled_validators().len(), 1);
+
+		// In the current session it happens at once. Being wrong about a valid candidate disables nobody, and no
+		// more than a third is disabled.
+		let offences = pallet_offences::Reports::<Runtime>::iter().count();
+		ParasSlashing::punish_against_valid(3, candidate, [ValidatorIndex(2)].into());
+		assert_eq!(pallet_offences::Reports::<Runtime>::iter().count(), offences + 1);
+		let others = [ValidatorIndex(2), ValidatorIndex(3)];
+		ParasSlashing::punish_for_invalid(3, CandidateHash(Hash::zero()), others.into(), &others.into());
+		assert_eq!(Session::disabled_validators().len(), 1);
+	});
+}
+
+#[test]
 fn configuration_change_by_sudo_applies_two_sessions_later() {
 	let mut config = four_validators_and_a_para();
 	config["chainParameters"]["epochDuration"] = 10.into();
@@ -284,6 +370,8 @@ fn call_indices_are_the_reference_ones() {
 	let call: RuntimeCall =
 		coretime::Call::assign_core { core: 0, begin: 0, assignment: Vec::new(), end_hint: None }.into();
 	assert_eq!(call.encode()[..2], [74, 4]);
+	let call: RuntimeCall = disputes::Call::force_unfreeze {}.into();
+	assert_eq!(call.encode(), [62, 0]);
 	let args = paras::ParaGenesisArgs {
 		genesis_head: HeadData(Vec::new()),
 		validation_code: ValidationCode(Vec::new()),
