@@ -18,8 +18,8 @@ use core::cell::RefCell;
 use frame_support::{
 	construct_runtime, derive_impl, parameter_types,
 	traits::{
-		ConstU128, ConstU32, ConstU64, EnqueueMessage, Footprint, Hooks, OneSessionHandler, QueueFootprint,
-		QueueFootprintQuery, Randomness,
+		AsEnsureOriginWithArg, ConstU128, ConstU32, ConstU64, EnqueueMessage, Footprint, Hooks,
+		OneSessionHandler, QueueFootprint, QueueFootprintQuery, Randomness,
 	},
 	BoundedSlice, PalletId,
 };
@@ -101,10 +101,16 @@ impl shared::Config for Test {
 
 impl paras::Config for Test {
 	type QueueFootprinter = ParaInclusion;
+	type OnNewHead = ();
+	type Fungible = Balances;
+	type CooldownRemovalMultiplier = ConstU128<COOLDOWN_PRICE>;
+	type AuthorizeCurrentCodeOrigin = AsEnsureOriginWithArg<frame_system::EnsureRoot<u64>>;
 	type UnsignedPriority = ConstU64<100>;
 	type VoteLongevity = ConstU64<10>;
 }
 
+/// Price of each block by which a cooldown ends early.
+pub(crate) const COOLDOWN_PRICE: Balance = 7;
 impl inclusion::Config for Test {
 	type MessageQueue = Queue;
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 use frame_support::{
 	derive_impl, parameter_types,
-	traits::{ConstU128, ConstU32, ConstU64, ConstU8, Get},
+	traits::{AsEnsureOriginWithArg, ConstU128, ConstU32, ConstU64, ConstU8, Get},
 	weights::{
 		constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_SECOND},
 		ConstantMultiplier, IdentityFee, Weight,
@@ -202,8 +202,23 @@ impl scheduler::Config for Runtime {
 
 impl paras::Config for Runtime {
 	type QueueFootprinter = ParaInclusion;
+	type OnNewHead = ();
+	type Fungible = Balances;
+	type CooldownRemovalMultiplier = CooldownRemovalPrice;
+	type AuthorizeCurrentCodeOrigin = AsEnsureOriginWithArg<EnsureRoot<AccountId>>;
 	type UnsignedPriority = HighestPriority;
 	type VoteLongevity = VoteLongevityOf<Runtime>;
+}
+
+/// Price of each block by which the cooldown of an upgrade ends early: 1000 tokens for a day.
+pub struct CooldownRemovalPrice;
+
+impl Get<Balance> for CooldownRemovalPrice {
+	fn get() -> Balance {
+		const DAY_MS: Balance = 24 * 60 * 60 * 1000;
+		let slot_ms: u64 = SlotDurationOf::<Runtime>::get();
+		(1000 * UNITS).saturating_mul(slot_ms.into()) / DAY_MS
+	}
 }
 
 impl inclusion::Config for Runtime {
