@@ -21,6 +21,7 @@
 //! | [`disputes`] | votes about candidates, their conclusion, and offences of those who lost |
 //! | [`dmp`], [`hrmp`] | messages from the relay chain and between paras |
 //! | [`hrmp_notify`] | whom [`hrmp`] tells of channels |
+//! | [`registrar`] | paras that accounts register, and their deposits |
 //! | [`coretime`] | what the chain that sells coretime may do: assign cores, ask for revenue, queue orders |
 //! | [`on_demand`] | orders of single blocks: their price, who paid, and the queue that pool cores serve |
 //! | [`paras_sudo_wrapper`] | calls by root: register paras |
@@ -48,6 +49,7 @@ pub mod origin;
 pub mod paras;
 pub mod paras_inherent;
 pub mod paras_sudo_wrapper;
+pub mod registrar;
 pub mod runtime_api;
 pub mod scheduler;
 pub mod session_info;

@@ -9,7 +9,7 @@ use crate::{
 	coretime, dmp, hrmp, inclusion, initializer, on_demand, origin, paras,
 	paras::{ParaGenesisArgs, ParaKind},
 	paras_inherent::{self, Processed},
-	paras_sudo_wrapper, scheduler, session_info, shared,
+	paras_sudo_wrapper, registrar, scheduler, session_info, shared,
 };
 use alloc::vec::Vec;
 use bitvec::prelude::{BitVec, Lsb0};
@@ -54,6 +54,7 @@ construct_runtime! {
 		ParasDisputes: disputes,
 		ParasSlashing: slashing,
 		OnDemandAssignmentProvider: on_demand,
+		Registrar: registrar,
 		Coretime: coretime,
 		ParasSudoWrapper: paras_sudo_wrapper,
 	}
@@ -101,7 +102,7 @@ impl shared::Config for Test {
 
 impl paras::Config for Test {
 	type QueueFootprinter = ParaInclusion;
-	type OnNewHead = ();
+	type OnNewHead = Registrar;
 	type Fungible = Balances;
 	type CooldownRemovalMultiplier = ConstU128<COOLDOWN_PRICE>;
 	type AuthorizeCurrentCodeOrigin = AsEnsureOriginWithArg<frame_system::EnsureRoot<u64>>;
@@ -109,8 +110,35 @@ impl paras::Config for Test {
 	type VoteLongevity = ConstU64<10>;
 }
 
+impl registrar::Config for Test {
+	type RuntimeOrigin = RuntimeOrigin;
+	type Currency = Balances;
+	type OnSwap = NoteSwap;
+	type ParaDeposit = ConstU128<PARA_DEPOSIT>;
+	type DataDepositPerByte = ConstU128<1>;
+}
+
 /// Price of each block by which a cooldown ends early.
 pub(crate) const COOLDOWN_PRICE: Balance = 7;
+/// Deposit of a reserved id.
+pub(crate) const PARA_DEPOSIT: Balance = 100;
+
+parameter_types! {
+	/// Swaps that the registrar told of.
+	pub storage Swaps: Vec<(ParaId, ParaId)> = Vec::new();
+}
+
+/// Notes swaps.
+pub struct NoteSwap;
+
+impl registrar::OnSwap for NoteSwap {
+	fn on_swap(one: ParaId, other: ParaId) {
+		let mut swaps = Swaps::get();
+		swaps.push((one, other));
+		Swaps::set(&swaps);
+	}
+}
+
 impl inclusion::Config for Test {
 	type MessageQueue = Queue;
 }

@@ -202,7 +202,7 @@ impl scheduler::Config for Runtime {
 
 impl paras::Config for Runtime {
 	type QueueFootprinter = ParaInclusion;
-	type OnNewHead = ();
+	type OnNewHead = Registrar;
 	type Fungible = Balances;
 	type CooldownRemovalMultiplier = CooldownRemovalPrice;
 	type AuthorizeCurrentCodeOrigin = AsEnsureOriginWithArg<EnsureRoot<AccountId>>;
@@ -219,6 +219,15 @@ impl Get<Balance> for CooldownRemovalPrice {
 		let slot_ms: u64 = SlotDurationOf::<Runtime>::get();
 		(1000 * UNITS).saturating_mul(slot_ms.into()) / DAY_MS
 	}
+}
+
+impl registrar::Config for Runtime {
+	type RuntimeOrigin = RuntimeOrigin;
+	type Currency = Balances;
+	type OnSwap = ();
+	type ParaDeposit = ConstU128<{ 40 * UNITS }>;
+	// Code of 5 MiB costs about 52 tokens.
+	type DataDepositPerByte = ConstU128<{ UNITS / 100_000 }>;
 }
 
 impl inclusion::Config for Runtime {

@@ -40,7 +40,7 @@ use frame_support::construct_runtime;
 use headway_runtime_parachains::disputes::{self, slashing};
 use headway_runtime_parachains::{
 	configuration, coretime, dmp, hrmp, inclusion, initializer, on_demand, origin, paras, paras_inherent,
-	paras_sudo_wrapper, scheduler, session_info, shared,
+	paras_sudo_wrapper, registrar, scheduler, session_info, shared,
 };
 use sp_runtime::{generic, impl_opaque_keys, traits::BlakeTwo256, MultiAddress};
 use sp_version::RuntimeVersion;
@@ -175,6 +175,7 @@ construct_runtime! {
 		ParasSlashing: slashing = 63,
 		MessageQueue: pallet_message_queue = 64,
 		OnDemandAssignmentProvider: on_demand = 66,
+		Registrar: registrar = 70,
 		Coretime: coretime = 74,
 		ParasSudoWrapper: paras_sudo_wrapper = 250,
 
