@@ -1,5 +1,8 @@
 //! Calls by which root registers and removes paras (runtime §4.7).
 
+#[cfg(test)]
+mod tests;
+
 pub use pallet::*;
 
 use crate::{
@@ -72,11 +75,13 @@ pub mod pallet {
 		) -> DispatchResult {
 			ensure_root(origin)?;
 			let kind = genesis.para_kind;
-			paras::Pallet::<T>::schedule_para_initialize(id, genesis)
-				.map_err(|_| Error::<T>::ParaAlreadyExists)?;
 			if kind == ParaKind::Parachain {
 				let cores = configuration::ActiveConfig::<T>::get().scheduler_params.num_cores;
 				ensure!(cores < u32::from(u16::MAX), Error::<T>::TooManyCores);
+			}
+			paras::Pallet::<T>::schedule_para_initialize(id, genesis)
+				.map_err(|_| Error::<T>::ParaAlreadyExists)?;
+			if kind == ParaKind::Parachain {
 				scheduler::Pallet::<T>::assign_coretime(id)?;
 			}
 			Ok(())
