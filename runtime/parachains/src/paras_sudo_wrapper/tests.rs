@@ -5,6 +5,7 @@ use crate::mock::{code, config, head, with_chain, ParasSudoWrapper, RuntimeOrigi
 use configuration::{ActiveConfig, HostConfiguration, PendingConfigs};
 use frame_support::{assert_noop, assert_ok};
 use headway_primitives::{CoreIndex, SchedulerParams};
+use hrmp::{HrmpChannelId, HrmpChannels};
 use paras::ParaLifecycle;
 use scheduler::{CoreAssignment, CoreSchedules, PartsOf57600};
 use sp_runtime::DispatchError;
@@ -94,8 +95,22 @@ fn only_root_calls() {
 			Wrapper::sudo_schedule_para_cleanup(origin(), A),
 			Wrapper::sudo_schedule_parathread_upgrade(origin(), A),
 			Wrapper::sudo_schedule_parachain_downgrade(origin(), A),
+			Wrapper::sudo_establish_hrmp_channel(origin(), A, ParaId(2001), 1, 8),
 		] {
 			assert_eq!(result, Err(DispatchError::BadOrigin));
 		}
+	});
+}
+
+#[test]
+fn channel_by_root_is_open_in_the_next_session() {
+	with_chain(config(), 4, 2, |chain| {
+		let (sender, recipient) = (A, ParaId(2001));
+		let root = RuntimeOrigin::root();
+		assert_ok!(ParasSudoWrapper::sudo_establish_hrmp_channel(root, sender, recipient, 2, 64));
+		chain.session_block();
+		let channel =
+			HrmpChannels::<Test>::get(HrmpChannelId { sender, recipient }).expect("the channel is open");
+		assert_eq!((channel.max_capacity, channel.max_message_size), (2, 64));
 	});
 }
