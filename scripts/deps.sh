@@ -78,12 +78,15 @@ fi
 
 # ---- The Wasm target; build/wasm/src/toolchain.rs makes the same choice when it builds
 
+# When rustup has to undo an installation, it leaves the empty folder behind.
+has_target() { compgen -G "$1/lib/rustlib/$TARGET/lib/*" >/dev/null; }
+
 distribution_ready() {
     local minor
     [ -x /usr/bin/cargo ] && [ -x /usr/bin/rustc ] || return 1
     [ -e "$sysroot/lib/rustlib/$host/bin/rust-lld" ] || [ -e /usr/bin/rust-lld ] ||
         compgen -G '/usr/bin/wasm-ld*' >/dev/null || return 1
-    [ -d "/usr/lib/rustlib/$TARGET/lib" ] && return 0
+    has_target /usr && return 0
     minor=$(/usr/bin/rustc -V | sed -n 's/^rustc 1\.\([0-9]*\).*/\1/p')
     [ "${minor:-0}" -ge 84 ] && [ -f /usr/lib/rustlib/src/rust/library/core/Cargo.toml ]
 }
@@ -91,7 +94,7 @@ distribution_ready() {
 wasm_ready() {
     # Whoever names a toolchain answers for it.
     [ -n "${HEADWAY_WASM_TOOLCHAIN:-${WASM_BUILD_TOOLCHAIN:-}}" ] ||
-        [ -d "$sysroot/lib/rustlib/$TARGET/lib" ] || distribution_ready
+        has_target "$sysroot" || distribution_ready
 }
 
 if ! wasm_ready && have rustup; then

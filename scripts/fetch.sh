@@ -7,6 +7,6 @@ cargo fetch --locked
 # Where core and alloc are built from the distribution's sources, cargo resolves the whole standard
 # library, and asks for the crates that its lock file names. See build/wasm/src/toolchain.rs.
 sources=/usr/lib/rustlib/src/rust/library/sysroot/Cargo.toml
-if [ ! -d "$(rustc --print sysroot)/lib/rustlib/wasm32v1-none" ] && [ -f "$sources" ]; then
+if ! compgen -G "$(rustc --print sysroot)/lib/rustlib/wasm32v1-none/lib/*" >/dev/null && [ -f "$sources" ]; then
     RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc /usr/bin/cargo fetch --locked --manifest-path "$sources"
 fi

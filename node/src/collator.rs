@@ -28,6 +28,9 @@ pub enum Error {
 	/// The collator has no key.
 	#[error(transparent)]
 	Key(#[from] key::KeyError),
+	/// A file that the command line names cannot be used.
+	#[error(transparent)]
+	Input(std::io::Error),
 	/// A metric is registered twice.
 	#[error("metrics: {0}")]
 	Prometheus(#[from] substrate_prometheus_endpoint::PrometheusError),
@@ -45,7 +48,7 @@ pub fn start(mut config: Configuration, cmd: &MetronomeCmd) -> Result<TaskManage
 	let NewFull { task_manager, client, parachains, sync_service, registry, .. } = new_full(config, params)?;
 	let relay = Arc::new(EmbeddedNode { parachains, sync_service });
 	let metrics = Metrics::register(registry.as_ref())?;
-	let collator = Metronome::new(&cmd.collator, client, relay, metrics);
+	let collator = Metronome::new(&cmd.collator, client, relay, metrics).map_err(Error::Input)?;
 	task_manager.spawn_essential_handle().spawn("metronome", None, collator.run());
 	Ok(task_manager)
 }

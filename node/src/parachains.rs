@@ -27,6 +27,7 @@ use sc_network::{
 use sc_network_sync::SyncingService;
 use sc_service::TaskManager;
 use sp_consensus::SyncOracle;
+use sp_core::Pair;
 use sp_keystore::KeystorePtr;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use substrate_prometheus_endpoint::{PrometheusError, Registry};
@@ -130,7 +131,7 @@ pub fn start(parts: Parts, task_manager: &TaskManager) -> Result<Handle, Error> 
 
 	let (machine, pvf): (headway_overseer::Machine, _) = match &parts.is_collator {
 		IsCollator::Yes(key) => {
-			let declaration = Declaration::sign(key, &local_peer);
+			let declaration = Declaration::new(key.public(), &local_peer, |payload| key.sign(payload));
 			(Box::new(Collator::new(CollatorSide::new(declaration))), None)
 		},
 		IsCollator::No => {

@@ -60,8 +60,7 @@ mod collator_app {
 pub type ValidatorId = validator_app::Public;
 /// Signature by a parachain validator.
 pub type ValidatorSignature = validator_app::Signature;
-/// Key pair of a parachain validator.
-#[cfg(feature = "std")]
+/// Key pair of a parachain validator. Without `std` it verifies, and cannot sign.
 pub type ValidatorPair = validator_app::Pair;
 /// Public key of the approval assignment VRF.
 pub type AssignmentId = assignment_app::Public;
@@ -69,8 +68,7 @@ pub type AssignmentId = assignment_app::Public;
 pub type CollatorId = collator_app::Public;
 /// Signature by a collator.
 pub type CollatorSignature = collator_app::Signature;
-/// Key pair of a collator.
-#[cfg(feature = "std")]
+/// Key pair of a collator. Without `std` it verifies, and cannot sign.
 pub type CollatorPair = collator_app::Pair;
 
 macro_rules! index_newtype {

@@ -113,11 +113,6 @@ pub const fn supermajority_threshold(n: usize) -> usize {
 	n - byzantine_threshold(n)
 }
 
-/// Chunks of `n` from which data is recovered: `f + 1`.
-pub const fn recovery_threshold(n: usize) -> usize {
-	byzantine_threshold(n) + 1
-}
-
 /// Bits of `n` validators with which a candidate counts as available: the same supermajority, as the runtime counts.
 pub const fn availability_threshold(n: usize) -> usize {
 	supermajority_threshold(n)
@@ -129,21 +124,13 @@ mod tests {
 
 	#[test]
 	fn thresholds() {
-		// n, byzantine, supermajority (also: available), recovery
-		for (n, byzantine, supermajority, recovery) in [
-			(0, 0, 0, 1),
-			(1, 0, 1, 1),
-			(2, 0, 2, 1),
-			(3, 0, 3, 1),
-			(4, 1, 3, 2),
-			(6, 1, 5, 2),
-			(7, 2, 5, 3),
-			(100, 33, 67, 34),
-		] {
+		// n, byzantine, supermajority (also: available)
+		for (n, byzantine, supermajority) in
+			[(0, 0, 0), (1, 0, 1), (2, 0, 2), (3, 0, 3), (4, 1, 3), (6, 1, 5), (7, 2, 5), (100, 33, 67)]
+		{
 			assert_eq!(byzantine_threshold(n), byzantine, "n = {n}");
 			assert_eq!(supermajority_threshold(n), supermajority, "n = {n}");
 			assert_eq!(availability_threshold(n), supermajority, "n = {n}");
-			assert_eq!(recovery_threshold(n), recovery, "n = {n}");
 		}
 		assert_eq!(effective_minimum_backing_votes(5, 2), 2);
 		assert_eq!(effective_minimum_backing_votes(1, 2), 1);

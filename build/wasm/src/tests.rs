@@ -22,6 +22,10 @@ impl Machine for Fake {
 		self.paths.contains(path)
 	}
 
+	fn filled(&self, folder: &Path) -> bool {
+		self.paths.iter().any(|path| path.parent() == Some(folder))
+	}
+
 	fn output(&self, program: &Path, args: &[&str]) -> Option<String> {
 		self.outputs.get(&format!("{} {}", program.display(), args.join(" "))).cloned()
 	}
@@ -65,7 +69,7 @@ impl Fake {
 	}
 
 	fn target(self, folder: &str) -> Self {
-		self.path(&format!("{folder}/lib/rustlib/wasm32v1-none/lib"))
+		self.path(&format!("{folder}/lib/rustlib/wasm32v1-none/lib/libcore.rlib"))
 	}
 
 	fn linker(mut self, program: &str) -> Self {
@@ -109,7 +113,9 @@ fn running_toolchain_is_used_if_it_has_the_target() {
 fn distribution_is_used_if_the_running_toolchain_lacks_the_target() {
 	let machine = Fake::debian("1.96.0");
 	assert_eq!(machine.chosen().unwrap(), "/usr/bin/rustc Source wasm-ld-22");
-	assert_eq!(machine.target("/usr").chosen().unwrap(), "/usr/bin/rustc Precompiled wasm-ld-22");
+	assert_eq!(machine.clone().target("/usr").chosen().unwrap(), "/usr/bin/rustc Precompiled wasm-ld-22");
+	let undone = machine.path(&format!("{RUSTUP}/lib/rustlib/wasm32v1-none/lib"));
+	assert_eq!(undone.chosen().unwrap(), "/usr/bin/rustc Source wasm-ld-22");
 }
 
 #[test]

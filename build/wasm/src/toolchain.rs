@@ -122,6 +122,8 @@ pub trait Machine {
 	fn var(&self, name: &str) -> Option<OsString>;
 	/// Whether there is a file or folder. Must be false for a dangling link.
 	fn exists(&self, path: &Path) -> bool;
+	/// Whether there is a folder with something in it.
+	fn filled(&self, folder: &Path) -> bool;
 	/// What a program prints; `None` if it cannot run or fails.
 	fn output(&self, program: &Path, args: &[&str]) -> Option<String>;
 
@@ -147,6 +149,10 @@ impl Machine for System {
 
 	fn exists(&self, path: &Path) -> bool {
 		path.exists()
+	}
+
+	fn filled(&self, folder: &Path) -> bool {
+		folder.read_dir().is_ok_and(|mut entries| entries.next().is_some())
 	}
 
 	fn output(&self, program: &Path, args: &[&str]) -> Option<String> {
@@ -241,7 +247,8 @@ impl Candidate {
 	}
 
 	fn has_target(&self, machine: &dyn Machine) -> bool {
-		machine.exists(&self.sysroot.join("lib/rustlib").join(TARGET).join("lib"))
+		// When rustup has to undo an installation, it leaves the empty folder behind.
+		machine.filled(&self.sysroot.join("lib/rustlib").join(TARGET).join("lib"))
 	}
 
 	fn has_sources(&self, machine: &dyn Machine) -> bool {

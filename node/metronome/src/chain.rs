@@ -7,7 +7,7 @@
 
 use codec::DecodeAll;
 use headway_metronome_pvf::Head;
-use headway_primitives::{Hash, HeadData};
+use headway_primitives::{BlockNumber, Hash, HeadData};
 use std::collections::{BTreeSet, VecDeque};
 
 /// Blocks that are not included yet, per core, before the collator waits.
@@ -20,8 +20,8 @@ const BLOCKS_MAX: usize = 256;
 pub struct OnChain {
 	/// The included head.
 	pub included: HeadData,
-	/// Heads of the candidates that wait for availability, each on top of the one before.
-	pub pending: Vec<HeadData>,
+	/// The candidates that wait for availability, each on top of the one before.
+	pub pending: Vec<Pending>,
 	/// Whether candidates may only build on the included head.
 	pub synchronous: bool,
 	/// The leaf and those ancestors of it that candidates may still have as relay parent.
@@ -30,11 +30,34 @@ pub struct OnChain {
 	pub cores: usize,
 }
 
+/// A candidate that waits for availability.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pending {
+	/// Its head.
+	pub head: HeadData,
+	/// What it does.
+	pub effects: Effects,
+}
+
+/// What a block that is not included yet does: the relay chain's state does not tell of it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Effects {
+	/// Number of its relay parent: all messages of other paras up to it are processed.
+	pub relay_parent_number: BlockNumber,
+	/// Messages of the relay chain that it processes.
+	pub processed_downward: u32,
+	/// Messages that it sends to other paras.
+	pub sent: u32,
+	/// Whether it proposes code.
+	pub proposes_code: bool,
+}
+
 /// A block of ours.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct OwnBlock {
 	head: Head,
 	relay_parent: Hash,
+	effects: Effects,
 }
 
 /// The newest blocks that we built.
@@ -47,11 +70,11 @@ pub struct OwnBlocks(VecDeque<OwnBlock>);
 
 impl OwnBlocks {
 	/// Remembers a block built at this relay parent.
-	pub fn insert(&mut self, head: Head, relay_parent: Hash) {
+	pub fn insert(&mut self, head: Head, relay_parent: Hash, effects: Effects) {
 		if self.0.len() == BLOCKS_MAX {
 			self.0.pop_front();
 		}
-		self.0.push_back(OwnBlock { head, relay_parent });
+		self.0.push_back(OwnBlock { head, relay_parent, effects });
 	}
 
 	/// Forgets a block that came to nothing.
@@ -60,11 +83,11 @@ impl OwnBlocks {
 	}
 
 	/// The longest chain of our blocks behind `tip` that may still be backed; among equals, the newest.
-	fn chain_behind(&self, tip: [u8; 32], window: &BTreeSet<Hash>) -> Vec<&Head> {
+	fn chain_behind(&self, tip: [u8; 32], window: &BTreeSet<Hash>) -> Vec<&OwnBlock> {
 		let children = self.0.iter().filter(|block| block.head.parent_hash == tip);
 		let alive = children.filter(|block| window.contains(&block.relay_parent));
 		let chains = alive.map(|block| {
-			let mut chain = vec![&block.head];
+			let mut chain = vec![block];
 			chain.extend(self.chain_behind(block.head.hash(), window));
 			chain
 		});
@@ -78,8 +101,8 @@ impl OwnBlocks {
 pub struct Parent {
 	/// The parent.
 	pub head: Head,
-	/// Blocks between the included head and the new block.
-	pub unincluded: usize,
+	/// What the blocks between the included head and the new block do, oldest first.
+	pub unincluded: Vec<Effects>,
 }
 
 /// Why no block is built.
@@ -109,21 +132,22 @@ impl Skip {
 
 /// Chooses the parent of the next block.
 pub fn choose_parent(on_chain: &OnChain, own: &OwnBlocks) -> Result<Parent, Skip> {
-	let tip = on_chain.pending.last().unwrap_or(&on_chain.included);
+	let tip = on_chain.pending.last().map_or(&on_chain.included, |pending| &pending.head);
 	let tip = Head::decode_all(&mut &tip.0[..]).map_err(|_| Skip::ForeignHead)?;
 	if on_chain.synchronous {
 		return if on_chain.pending.is_empty() {
-			Ok(Parent { head: tip, unincluded: 0 })
+			Ok(Parent { head: tip, unincluded: Vec::new() })
 		} else {
 			Err(Skip::Pending)
 		};
 	}
 	let chain = own.chain_behind(tip.hash(), &on_chain.window);
-	let unincluded = on_chain.pending.len() + chain.len();
-	if unincluded >= UNINCLUDED_MAX_PER_CORE * on_chain.cores {
+	let pending = on_chain.pending.iter().map(|pending| pending.effects);
+	let unincluded: Vec<_> = pending.chain(chain.iter().map(|block| block.effects)).collect();
+	if unincluded.len() >= UNINCLUDED_MAX_PER_CORE * on_chain.cores {
 		return Err(Skip::Full);
 	}
-	let head = chain.last().map_or(tip, |head| (*head).clone());
+	let head = chain.last().map_or(tip, |block| block.head.clone());
 	Ok(Parent { head, unincluded })
 }
 
@@ -131,14 +155,14 @@ pub fn choose_parent(on_chain: &OnChain, own: &OwnBlocks) -> Result<Parent, Skip
 mod tests {
 	use super::*;
 	use codec::Encode;
-	use headway_metronome_pvf::build;
+	use headway_metronome_pvf::{build, Traffic};
 
 	/// A chain of heads from genesis; `branch` tells chains apart.
 	fn heads(branch: u8, len: usize) -> Vec<Head> {
 		let mut heads = vec![Head::genesis()];
 		for _ in 0..len {
 			let parent = &heads[heads.len() - 1];
-			let head = build(parent, 0, None, vec![branch]).unwrap().head;
+			let head = build(parent, 0, None, vec![branch], Traffic::default()).unwrap().head;
 			heads.push(head);
 		}
 		heads
@@ -152,10 +176,24 @@ mod tests {
 		HeadData(head.encode())
 	}
 
+	/// Tells blocks apart.
+	fn effects(head: &Head) -> Effects {
+		Effects { relay_parent_number: head.number, ..Effects::default() }
+	}
+
+	/// The block of a chain as a parent, it and some before it not included.
+	fn behind(chain: &[Head], parent: usize, unincluded: usize) -> Parent {
+		let unincluded = chain[parent + 1 - unincluded..=parent].iter().map(effects).collect();
+		Parent { head: chain[parent].clone(), unincluded }
+	}
+
 	fn on_chain(included: &Head, pending: &[&Head], window: &[u8]) -> OnChain {
 		OnChain {
 			included: data(included),
-			pending: pending.iter().map(|head| data(head)).collect(),
+			pending: pending
+				.iter()
+				.map(|head| Pending { head: data(head), effects: effects(head) })
+				.collect(),
 			synchronous: false,
 			window: window.iter().map(|n| relay(*n)).collect(),
 			cores: 1,
@@ -166,7 +204,7 @@ mod tests {
 	fn builds_on_the_included_head_at_first() {
 		let heads = heads(0, 0);
 		let parent = choose_parent(&on_chain(&heads[0], &[], &[1]), &OwnBlocks::default()).unwrap();
-		assert_eq!(parent, Parent { head: heads[0].clone(), unincluded: 0 });
+		assert_eq!(parent, behind(&heads, 0, 0));
 	}
 
 	#[test]
@@ -174,61 +212,58 @@ mod tests {
 		let heads = heads(0, 2);
 		let on_chain = on_chain(&heads[0], &[&heads[1], &heads[2]], &[1]);
 		let parent = choose_parent(&on_chain, &OwnBlocks::default()).unwrap();
-		assert_eq!(parent, Parent { head: heads[2].clone(), unincluded: 2 });
+		assert_eq!(parent, behind(&heads, 2, 2));
 	}
 
 	#[test]
 	fn builds_on_own_blocks_up_to_the_capacity() {
 		let heads = heads(0, 4);
 		let mut own = OwnBlocks::default();
-		own.insert(heads[1].clone(), relay(1));
-		own.insert(heads[2].clone(), relay(2));
+		own.insert(heads[1].clone(), relay(1), effects(&heads[1]));
+		own.insert(heads[2].clone(), relay(2), effects(&heads[2]));
 		let view = on_chain(&heads[0], &[], &[1, 2, 3]);
-		assert_eq!(choose_parent(&view, &own).unwrap(), Parent { head: heads[2].clone(), unincluded: 2 });
-		own.insert(heads[3].clone(), relay(3));
+		assert_eq!(choose_parent(&view, &own).unwrap(), behind(&heads, 2, 2));
+		own.insert(heads[3].clone(), relay(3), effects(&heads[3]));
 		assert_eq!(choose_parent(&view, &own), Err(Skip::Full));
 		// One is pending meanwhile: that changes nothing. One is included: it does.
 		assert_eq!(choose_parent(&on_chain(&heads[0], &[&heads[1]], &[2, 3, 4]), &own), Err(Skip::Full));
 		let parent = choose_parent(&on_chain(&heads[1], &[&heads[2]], &[2, 3, 4]), &own).unwrap();
-		assert_eq!(parent, Parent { head: heads[3].clone(), unincluded: 2 });
+		assert_eq!(parent, behind(&heads, 3, 2));
 		// With two cores there is room for twice as many.
 		let two_cores = OnChain { cores: 2, ..view };
-		assert_eq!(
-			choose_parent(&two_cores, &own).unwrap(),
-			Parent { head: heads[3].clone(), unincluded: 3 }
-		);
+		assert_eq!(choose_parent(&two_cores, &own).unwrap(), behind(&heads, 3, 3));
 	}
 
 	#[test]
 	fn lost_blocks_are_given_up_with_all_that_was_built_on_them() {
 		let heads = heads(0, 3);
 		let mut own = OwnBlocks::default();
-		(1..4).for_each(|n| own.insert(heads[n].clone(), relay(n as u8)));
+		(1..4).for_each(|n| own.insert(heads[n].clone(), relay(n as u8), effects(&heads[n])));
 		// The relay parent of the first one left the window, and it is not on chain.
 		let parent = choose_parent(&on_chain(&heads[0], &[], &[2, 3, 4]), &own).unwrap();
-		assert_eq!(parent, Parent { head: heads[0].clone(), unincluded: 0 });
+		assert_eq!(parent, behind(&heads, 0, 0));
 		// It is on chain: then its relay parent does not matter any more.
 		let parent = choose_parent(&on_chain(&heads[0], &[&heads[1]], &[2, 4]), &own).unwrap();
-		assert_eq!(parent, Parent { head: heads[2].clone(), unincluded: 2 });
+		assert_eq!(parent, behind(&heads, 2, 2));
 	}
 
 	#[test]
 	fn a_fork_of_the_para_that_got_on_chain_wins() {
 		let (ours, theirs) = (heads(0, 2), heads(1, 1));
 		let mut own = OwnBlocks::default();
-		own.insert(ours[1].clone(), relay(1));
-		own.insert(ours[2].clone(), relay(1));
+		own.insert(ours[1].clone(), relay(1), effects(&ours[1]));
+		own.insert(ours[2].clone(), relay(1), effects(&ours[2]));
 		let parent = choose_parent(&on_chain(&ours[0], &[&theirs[1]], &[1, 2]), &own).unwrap();
-		assert_eq!(parent, Parent { head: theirs[1].clone(), unincluded: 1 });
+		assert_eq!(parent, behind(&theirs, 1, 1));
 	}
 
 	#[test]
 	fn of_two_own_chains_the_longer_one_is_continued() {
 		let (long, short) = (heads(0, 2), heads(1, 1));
 		let mut own = OwnBlocks::default();
-		own.insert(long[1].clone(), relay(1));
-		own.insert(long[2].clone(), relay(1));
-		own.insert(short[1].clone(), relay(1));
+		own.insert(long[1].clone(), relay(1), effects(&long[1]));
+		own.insert(long[2].clone(), relay(1), effects(&long[2]));
+		own.insert(short[1].clone(), relay(1), effects(&short[1]));
 		let view = on_chain(&long[0], &[], &[1]);
 		assert_eq!(choose_parent(&view, &own).unwrap().head, long[2]);
 		own.remove(&long[2].hash());
@@ -239,12 +274,9 @@ mod tests {
 	fn synchronous_backing_builds_on_the_included_head_only_and_while_nothing_is_pending() {
 		let heads = heads(0, 2);
 		let mut own = OwnBlocks::default();
-		own.insert(heads[1].clone(), relay(1));
+		own.insert(heads[1].clone(), relay(1), effects(&heads[1]));
 		let synchronous = |pending| OnChain { synchronous: true, ..on_chain(&heads[0], pending, &[1]) };
-		assert_eq!(
-			choose_parent(&synchronous(&[]), &own).unwrap(),
-			Parent { head: heads[0].clone(), unincluded: 0 }
-		);
+		assert_eq!(choose_parent(&synchronous(&[]), &own).unwrap(), behind(&heads, 0, 0));
 		assert_eq!(choose_parent(&synchronous(&[&heads[1]]), &own), Err(Skip::Pending));
 	}
 
@@ -258,7 +290,7 @@ mod tests {
 	#[test]
 	fn own_blocks_are_bounded() {
 		let mut own = OwnBlocks::default();
-		(0..BLOCKS_MAX + 5).for_each(|_| own.insert(Head::genesis(), relay(1)));
+		(0..BLOCKS_MAX + 5).for_each(|_| own.insert(Head::genesis(), relay(1), Effects::default()));
 		assert_eq!(own.0.len(), BLOCKS_MAX);
 	}
 }

@@ -1,10 +1,11 @@
 //! The loop: at each new best relay block, build and hand over.
 
 use crate::{
-	chain::{choose_parent, OwnBlocks, Parent},
+	chain::{choose_parent, Effects, OwnBlocks, Parent},
 	cli::CollatorArgs,
 	leaf::{self, Leaf},
 	metrics::Metrics,
+	traffic::{self, Outgoing},
 };
 use async_trait::async_trait;
 use codec::{Decode, Encode};
@@ -13,7 +14,8 @@ use headway_machine::{Collation, Reason, Stage, SubmitSegment, SubmittedCollatio
 use headway_metronome_pvf::{build, transition, CoreSelection, Head};
 use headway_primitives::{
 	runtime_api::ParachainHost, Block, BlockData, CandidateDescriptorVersion, Hash, HeadData,
-	HorizontalMessages, ParaId, PersistedValidationData, PoV, UpwardMessages,
+	HorizontalMessages, OutboundHrmpMessage, ParaId, PersistedValidationData, PoV, UpwardMessages,
+	ValidationCode,
 };
 use rand_chacha::{
 	rand_core::{RngCore, SeedableRng},
@@ -57,6 +59,7 @@ pub struct Metronome<Client> {
 	relay: Arc<dyn Relay>,
 	para: ParaId,
 	dials: Dials,
+	outgoing: Arc<Outgoing>,
 	blocks: OwnBlocks,
 	metrics: Metrics,
 }
@@ -75,13 +78,24 @@ where
 	Client::Api: ParachainHost<Block>,
 {
 	/// A collator, not running yet. Measures how fast this machine is, if it shall work.
-	pub fn new(args: &CollatorArgs, client: Arc<Client>, relay: Arc<dyn Relay>, metrics: Metrics) -> Self {
+	///
+	/// # Errors
+	///
+	/// If the file with the code to upgrade to cannot be read.
+	pub fn new(
+		args: &CollatorArgs,
+		client: Arc<Client>,
+		relay: Arc<dyn Relay>,
+		metrics: Metrics,
+	) -> std::io::Result<Self> {
 		let dials = Dials {
 			work: rounds(args.work_ms),
 			payload_bytes: args.pov_kib.saturating_mul(1024),
 			payload_seed: args.payload_seed,
 		};
-		Self { client, relay, para: args.para(), dials, blocks: OwnBlocks::default(), metrics }
+		let recipients = args.send_to.iter().copied().map(ParaId).collect();
+		let outgoing = Arc::new(Outgoing::new(recipients, args.send_every, args.upgrade_code()?));
+		Ok(Self { client, relay, para: args.para(), dials, outgoing, blocks: OwnBlocks::default(), metrics })
 	}
 
 	/// Collates until the node shuts down.
@@ -144,21 +158,22 @@ where
 	/// Builds a block for one of the para's cores and hands it over. Answers whether it became a candidate.
 	async fn build_at(&mut self, leaf: &Leaf, core: usize, parent: Parent) -> bool {
 		let start = Instant::now();
-		let (dials, unincluded) = (self.dials, parent.unincluded);
-		let shared_leaf = leaf.clone();
-		let built = blocking(move || block_for(&dials, &shared_leaf, core, &parent.head)).await;
-		let Some((head, segment)) = built.flatten() else { return false };
+		let (dials, para, unincluded) = (self.dials, self.para, parent.unincluded.len());
+		let (outgoing, shared_leaf) = (self.outgoing.clone(), leaf.clone());
+		let built = blocking(move || block_for(&dials, &outgoing, para, &shared_leaf, core, &parent)).await;
+		let Some(Made { head, effects, received, segment }) = built.flatten() else { return false };
 		let (number, hash) = (head.number, head.hash());
-		self.blocks.insert(head, leaf.hash);
+		self.blocks.insert(head, leaf.hash, effects);
 		if !self.hand_over(segment, leaf.hash).await {
 			self.blocks.remove(&hash);
 			self.metrics.on_dropped();
 			return false;
 		}
-		self.metrics.on_built(number);
+		self.metrics.on_built(number, &effects, received);
 		tracing::info!(
 			target: "metronome",
 			relay_block = leaf.number, core = leaf.cores.get(core).map(|core| core.0), unincluded,
+			downward = effects.processed_downward, received, sent = effects.sent, proposes_code = effects.proposes_code,
 			hash = ?Hash::from(hash), ms = start.elapsed().as_millis() as u64,
 			"built block #{number}",
 		);
@@ -219,23 +234,57 @@ async fn word_of(traces: &mut broadcast::Receiver<Arc<Trace>>, leaf: Hash) -> Wo
 	}
 }
 
+/// A block, and what its collator needs to know of it.
+struct Made {
+	head: Head,
+	effects: Effects,
+	/// Messages of other paras that it processes.
+	received: usize,
+	segment: SubmitSegment,
+}
+
 /// The block for one of the para's cores, ready to be submitted.
-fn block_for(dials: &Dials, leaf: &Leaf, core: usize, parent: &Head) -> Option<(Head, SubmitSegment)> {
+fn block_for(
+	dials: &Dials,
+	outgoing: &Outgoing,
+	para: ParaId,
+	leaf: &Leaf,
+	core: usize,
+	parent: &Parent,
+) -> Option<Made> {
 	let core_index = *leaf.cores.get(core)?;
-	let room = u64::from(leaf.validation_data.max_pov_size).saturating_sub(POV_OVERHEAD);
+	let Parent { head: parent, unincluded } = parent;
+	let traffic = traffic::traffic(leaf, outgoing, para, parent.number.saturating_add(1), unincluded);
+	let effects = Effects {
+		relay_parent_number: leaf.validation_data.relay_parent_number,
+		processed_downward: traffic.downward.len() as u32,
+		sent: traffic.outbound.len() as u32,
+		proposes_code: traffic.new_code.is_some(),
+	};
+	let received = traffic.horizontal.len();
+	let horizontal_messages: Vec<_> = traffic
+		.outbound
+		.iter()
+		.map(|(recipient, data)| OutboundHrmpMessage { recipient: ParaId(*recipient), data: data.clone() })
+		.collect();
+	let new_validation_code = traffic.new_code.clone().map(ValidationCode);
+
+	let room = u64::from(leaf.validation_data.max_pov_size)
+		.saturating_sub(POV_OVERHEAD)
+		.saturating_sub(traffic.encoded_size() as u64);
 	let payload = payload(dials.payload_seed, &parent.hash(), dials.payload_bytes.min(room) as usize);
 	let select_core = (leaf.cores.len() > 1)
 		.then(|| Some(CoreSelection { selector: u8::try_from(core).ok()?, claim_queue_offset: 0 }))
 		.flatten();
-	let built = build(parent, dials.work, select_core, payload).ok()?;
+	let built = build(parent, dials.work, select_core, payload, traffic).ok()?;
 	let collation = Collation {
 		upward_messages: UpwardMessages::try_from(built.upward_messages).ok()?,
-		horizontal_messages: HorizontalMessages::default(),
-		new_validation_code: None,
+		horizontal_messages: HorizontalMessages::try_from(horizontal_messages).ok()?,
+		new_validation_code,
 		head_data: HeadData(built.head.encode()),
 		pov: PoV { block_data: BlockData(built.block.encode()) },
-		processed_downward_messages: 0,
-		hrmp_watermark: leaf.validation_data.relay_parent_number,
+		processed_downward_messages: effects.processed_downward,
+		hrmp_watermark: effects.relay_parent_number,
 	};
 	let validation_data =
 		PersistedValidationData { parent_head: HeadData(parent.encode()), ..leaf.validation_data.clone() };
@@ -243,7 +292,7 @@ fn block_for(dials: &Dials, leaf: &Leaf, core: usize, parent: &Head) -> Option<(
 		collation,
 		relay_parent: leaf.hash,
 		validation_data,
-		validation_code_hash: leaf.validation_code_hash,
+		validation_code_hash: traffic::validation_code_hash(leaf, unincluded),
 		session_index: leaf.session_index,
 	};
 	let segment = SubmitSegment {
@@ -252,7 +301,7 @@ fn block_for(dials: &Dials, leaf: &Leaf, core: usize, parent: &Head) -> Option<(
 		descriptor_version: CandidateDescriptorVersion::V2,
 		collations: vec![submitted],
 	};
-	Some((built.head, segment))
+	Some(Made { head: built.head, effects, received, segment })
 }
 
 /// Bytes that do not compress, the same each time for the same seed and parent.

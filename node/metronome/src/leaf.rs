@@ -1,9 +1,10 @@
 //! What the collator needs of a relay block, from the runtime.
 
-use crate::chain::OnChain;
+use crate::chain::{Effects, OnChain, Pending};
+use headway_metronome_pvf::InboundMessage;
 use headway_primitives::{
-	runtime_api::ParachainHost, Block, BlockNumber, CoreIndex, Hash, OccupiedCoreAssumption, ParaId,
-	PersistedValidationData, SessionIndex, ValidationCodeHash,
+	constraints::Constraints, runtime_api::ParachainHost, Block, BlockNumber, CommittedCandidateReceiptV2,
+	CoreIndex, Hash, OccupiedCoreAssumption, ParaId, PersistedValidationData, SessionIndex,
 };
 use sp_api::{ApiError, ApiExt, ProvideRuntimeApi};
 use sp_blockchain::HeaderBackend;
@@ -25,8 +26,12 @@ pub struct Leaf {
 	pub on_chain: OnChain,
 	/// Validation data for a block on the included head.
 	pub validation_data: PersistedValidationData,
-	/// Current code.
-	pub validation_code_hash: ValidationCodeHash,
+	/// What a block on the included head has to respect.
+	pub constraints: Constraints,
+	/// Messages of the relay chain that wait, oldest first.
+	pub downward: Vec<Vec<u8>>,
+	/// Messages of other paras that wait, those of each sender oldest first.
+	pub horizontal: Vec<InboundMessage>,
 	/// Session of its children.
 	pub session_index: SessionIndex,
 }
@@ -62,23 +67,59 @@ where
 	// With this assumption what is pending is left out: the head is the included one.
 	let assumption = OccupiedCoreAssumption::TimedOut;
 	let validation_data = api.persisted_validation_data(hash, para, assumption)?;
-	let validation_code_hash = api.validation_code_hash(hash, para, assumption)?;
-	let (Some(validation_data), Some(validation_code_hash)) = (validation_data, validation_code_hash) else {
+	let (Some(validation_data), Some(constraints)) = (validation_data, api.backing_constraints(hash, para)?)
+	else {
 		return Ok(None);
 	};
 	let pending = api.candidates_pending_availability(hash, para)?;
+	let pending: Result<_, _> = pending.into_iter().map(|candidate| pending_of(client, candidate)).collect();
+	let downward = api.dmq_contents(hash, para)?.into_iter().map(|message| message.msg).collect();
+	let horizontal = api.inbound_hrmp_channels_contents(hash, para)?;
+	let horizontal = horizontal.into_iter().flat_map(|(sender, messages)| {
+		let inbound = move |message: headway_primitives::InboundHrmpMessage| InboundMessage {
+			sender: sender.0,
+			sent_at: message.sent_at,
+			data: message.data,
+		};
+		messages.into_iter().map(inbound)
+	});
 	let synchronous = api.async_backing_params(hash)?.is_synchronous();
 	let session_index = api.session_index_for_child(hash)?;
 	let window = window(client, hash, session_index, synchronous)?;
 	let on_chain = OnChain {
 		included: validation_data.parent_head.clone(),
-		pending: pending.into_iter().map(|candidate| candidate.commitments.head_data).collect(),
+		pending: pending?,
 		synchronous,
 		window,
 		cores: cores.len(),
 	};
-	let number = header.number;
-	Ok(Some(Leaf { hash, number, cores, on_chain, validation_data, validation_code_hash, session_index }))
+	Ok(Some(Leaf {
+		hash,
+		number: header.number,
+		cores,
+		on_chain,
+		validation_data,
+		constraints,
+		downward,
+		horizontal: horizontal.collect(),
+		session_index,
+	}))
+}
+
+fn pending_of<Client: HeaderBackend<Block>>(
+	client: &Client,
+	candidate: CommittedCandidateReceiptV2,
+) -> Result<Pending, LeafError> {
+	let relay_parent = candidate.descriptor.relay_parent;
+	let relay_parent_number = client.number(relay_parent)?.ok_or(LeafError::Unknown(relay_parent))?;
+	let commitments = candidate.commitments;
+	let effects = Effects {
+		relay_parent_number,
+		processed_downward: commitments.processed_downward_messages,
+		sent: commitments.horizontal_messages.len() as u32,
+		proposes_code: commitments.new_validation_code.is_some(),
+	};
+	Ok(Pending { head: commitments.head_data, effects })
 }
 
 /// The leaf and the ancestors of its session that may be relay parents of candidates that are backed on it.

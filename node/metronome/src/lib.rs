@@ -12,6 +12,7 @@
 //! | [`cli`] | options and subcommands, for the node's command line |
 //! | [`key`] | the collator's key |
 //! | [`chain`] | which block to build on: the decision, without I/O |
+//! | [`traffic`] | what a block has to do with other chains: messages, code upgrades |
 //! | [`leaf`] | what the decision needs of a relay block, from the runtime |
 //! | [`collator`] | the loop |
 //! | [`metrics`] | Prometheus metrics |
@@ -24,6 +25,7 @@ pub mod collator;
 pub mod key;
 pub mod leaf;
 pub mod metrics;
+pub mod traffic;
 
 pub use cli::{CollatorArgs, ExportGenesisHead, ExportGenesisWasm};
 pub use collator::{Metronome, Relay};

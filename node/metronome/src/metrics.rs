@@ -1,6 +1,6 @@
 //! Prometheus metrics.
 
-use crate::chain::Skip;
+use crate::chain::{Effects, Skip};
 use substrate_prometheus_endpoint::{
 	register, Counter, CounterVec, Gauge, Opts, PrometheusError, Registry, U64,
 };
@@ -16,6 +16,7 @@ struct Inner {
 	included: Gauge<U64>,
 	dropped: Counter<U64>,
 	skipped: CounterVec<U64>,
+	messages: CounterVec<U64>,
 }
 
 impl Metrics {
@@ -49,13 +50,27 @@ impl Metrics {
 				)?,
 				registry,
 			)?,
+			messages: register(
+				CounterVec::new(
+					Opts::new("metronome_messages_total", "Messages in blocks that were built"),
+					&["kind"],
+				)?,
+				registry,
+			)?,
 		})))
 	}
 
-	pub(crate) fn on_built(&self, number: u32) {
+	pub(crate) fn on_built(&self, number: u32, effects: &Effects, received: usize) {
 		if let Some(inner) = &self.0 {
 			inner.built.inc();
 			inner.best.set(number.into());
+			for (kind, count) in [
+				("downward", u64::from(effects.processed_downward)),
+				("received", received as u64),
+				("sent", u64::from(effects.sent)),
+			] {
+				inner.messages.with_label_values(&[kind]).inc_by(count);
+			}
 		}
 	}
 

@@ -59,8 +59,6 @@ pub enum Command {
 	Effect(NetworkEffect),
 	/// Our view changed.
 	OurView(ViewMessage),
-	/// Hands an event back to the machines, in order with those of the network: topologies go this way.
-	Echo(NetworkEvent),
 }
 
 /// What the bridge tells the driver.
@@ -197,7 +195,10 @@ impl Bridge {
 					self.on_notification_event(PeerSet::Collation, event, sink).await
 				},
 				command = self.commands.recv() => match command {
-					Some(command) => self.on_command(command).await,
+					Some(command) => {
+						self.on_command(command);
+						true
+					},
 					None => false,
 				},
 				Some((protocol, request)) = requests.next() => self.on_request(protocol, request),
@@ -438,12 +439,9 @@ impl Bridge {
 		true
 	}
 
-	async fn on_command(&mut self, command: Command) -> bool {
+	fn on_command(&mut self, command: Command) {
 		match command {
-			Command::Effect(effect) => {
-				self.carry_out(effect);
-				true
-			},
+			Command::Effect(effect) => self.carry_out(effect),
 			Command::OurView(view) => {
 				let heads_changed = view.heads != self.our_view.heads;
 				self.our_view = view;
@@ -453,9 +451,7 @@ impl Bridge {
 						self.send_view(set, peers);
 					}
 				}
-				true
 			},
-			Command::Echo(event) => self.tell(event).await,
 		}
 	}
 

@@ -4,12 +4,13 @@
 
 use headway_machine::{BlockContext, LeafContext, ParaContext, PendingCandidate, SessionContext};
 use headway_primitives::{
-	constraints::RelayParentInfo, runtime_api::ParachainHost, transpose_claim_queue, Block, CoreState, Hash,
-	Header, ParaId, SessionIndex, ValidatorIndex, PARACHAIN_KEY_TYPE_ID,
+	constraints::RelayParentInfo, runtime_api::ParachainHost, transpose_claim_queue, AuthorityDiscoveryId,
+	Block, CoreState, Hash, Header, ParaId, SessionIndex, ValidatorIndex, PARACHAIN_KEY_TYPE_ID,
 };
 use lru::LruCache;
 use sp_api::{ApiError, ProvideRuntimeApi};
 use sp_application_crypto::RuntimeAppPublic;
+use sp_authority_discovery::AuthorityDiscoveryApi;
 use sp_blockchain::HeaderBackend;
 use sp_consensus_babe::BabeApi;
 use sp_core::crypto::{key_types::AUTHORITY_DISCOVERY, KeyTypeId};
@@ -52,6 +53,15 @@ pub enum ContextError {
 		/// The block.
 		at: Hash,
 	},
+}
+
+/// The authorities of the past, the present and the next session.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Authorities {
+	/// Whether we are one of them.
+	pub includes_us: bool,
+	/// All others, if we are one of them; nobody otherwise.
+	pub others: Vec<AuthorityDiscoveryId>,
 }
 
 /// Assembles contexts and remembers them.
@@ -221,5 +231,21 @@ where
 
 	fn header(&self, hash: Hash) -> Result<Header, ContextError> {
 		self.client.header(hash)?.ok_or(ContextError::UnknownBlock(hash))
+	}
+}
+
+impl<Client> ContextBuilder<Client>
+where
+	Client: ProvideRuntimeApi<Block>,
+	Client::Api: AuthorityDiscoveryApi<Block>,
+{
+	/// The authorities around a block's session.
+	pub fn authorities(&self, at: Hash) -> Result<Authorities, ContextError> {
+		let authorities = self.client.runtime_api().authorities(at);
+		let authorities = authorities.map_err(|error| ContextError::Runtime { at, error })?;
+		let ours =
+			|id: &AuthorityDiscoveryId| self.keystore.has_keys(&[(id.to_raw_vec(), AUTHORITY_DISCOVERY)]);
+		let (own, others): (Vec<_>, Vec<_>) = authorities.into_iter().partition(ours);
+		Ok(if own.is_empty() { Authorities::default() } else { Authorities { includes_us: true, others } })
 	}
 }

@@ -1,8 +1,8 @@
 //! Follows the chain: which blocks are leaves, and what the machines must know of them.
 
-use crate::context::{ContextBuilder, ContextError};
+use crate::context::{Authorities, ContextBuilder, ContextError};
 use futures::StreamExt;
-use headway_machine::{grid::Topology, LeavesUpdate};
+use headway_machine::{grid::Topology, LeavesUpdate, SessionContext};
 use headway_primitives::{
 	runtime_api::ParachainHost, AuthorityDiscoveryId, Block, BlockNumber, Hash, NodeFeatures, SessionIndex,
 };
@@ -135,19 +135,12 @@ where
 			deactivated.push(oldest);
 		}
 		let session = leaf.block.session.clone();
-		let new_session = (self.session.is_none_or(|known| known < session.index)).then(|| {
+		let new_session = if self.session.is_none_or(|known| known < session.index) {
 			self.session = Some(session.index);
-			let topology =
-				Topology::new(&session.info, &session.topology_randomness, session.local_discovery_index);
-			let (authorities, is_authority) = self.authorities(hash);
-			NewSession {
-				index: session.index,
-				topology: Arc::new(topology),
-				authorities,
-				is_authority,
-				is_parachain_validator: session.local_validator.is_some(),
-			}
-		});
+			Some(self.new_session(hash, session).await)
+		} else {
+			None
+		};
 		let update = LeavesUpdate { activated: Some(Arc::new(leaf)), deactivated };
 		self.events.send(ChainEvent::Leaves { update, new_session }).await.is_ok()
 	}
@@ -179,22 +172,21 @@ where
 		self.events.send(ChainEvent::Finalized { number, hash, node_features }).await.is_ok()
 	}
 
-	/// Past, present and next authorities without ourselves, if we are one of them.
-	fn authorities(&self, at: Hash) -> (Vec<AuthorityDiscoveryId>, bool) {
-		use sp_core::{crypto::key_types::AUTHORITY_DISCOVERY, ByteArray};
-		let authorities = match self.client.runtime_api().authorities(at) {
-			Ok(authorities) => authorities,
-			Err(error) => {
-				tracing::warn!(target: "parachain::overseer", ?at, %error, "authorities are not known");
-				return (Vec::new(), false);
-			},
-		};
-		let ours =
-			|id: &AuthorityDiscoveryId| self.keystore.has_keys(&[(id.to_raw_vec(), AUTHORITY_DISCOVERY)]);
-		let (own, others): (Vec<_>, Vec<_>) = authorities.into_iter().partition(ours);
-		match own.is_empty() {
-			true => (Vec::new(), false),
-			false => (others, true),
+	/// What the machines and the network must prepare for.
+	async fn new_session(&mut self, at: Hash, session: Arc<SessionContext>) -> NewSession {
+		let authorities = self.blocking(move |builder| builder.authorities(at)).await;
+		let Authorities { includes_us, others } = authorities.unwrap_or_else(|error| {
+			tracing::warn!(target: "parachain::overseer", ?at, %error, "authorities are not known");
+			Authorities::default()
+		});
+		let topology =
+			Topology::new(&session.info, &session.topology_randomness, session.local_discovery_index);
+		NewSession {
+			index: session.index,
+			topology: Arc::new(topology),
+			authorities: others,
+			is_authority: includes_us,
+			is_parachain_validator: session.local_validator.is_some(),
 		}
 	}
 

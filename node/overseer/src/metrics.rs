@@ -40,6 +40,7 @@ struct Inner {
 
 	candidates: CounterVec<U64>,
 	dropped: CounterVec<U64>,
+	duplicates: CounterVec<U64>,
 	paras: Mutex<BTreeSet<ParaId>>,
 	/// Requests of collations that were not answered yet; the network has fewer of them under way.
 	collations_asked: Mutex<BTreeSet<InboundRequestId>>,
@@ -248,6 +249,7 @@ impl Metrics {
 		let para = inner.para_label(trace.para);
 		match trace.stage {
 			Stage::Dropped(reason) => inner.on_dropped(trace.subsystem, &para, reason),
+			Stage::Duplicate => inner.duplicates.with_label_values(&[&para, trace.subsystem]).inc(),
 			stage => {
 				let label: &'static str = stage.into();
 				// These are counted from the chain itself, whichever machine tells of them too.
@@ -298,6 +300,9 @@ impl Inner {
 
 	fn on_dropped(&self, subsystem: &str, para: &str, reason: Reason) {
 		self.dropped.with_label_values(&[para, subsystem, reason.label()]).inc();
+		if subsystem == "statement-distribution" && reason == Reason::UnexpectedMessage {
+			self.statements_unexpected.with_label_values(&["valid"]).inc();
+		}
 		let outcome = match reason {
 			Reason::UnknownPeer => "unconnected_peer",
 			Reason::UndeclaredPeer => "undeclared_peer",
@@ -318,9 +323,6 @@ impl Inner {
 		};
 		if subsystem == "collator-protocol" {
 			self.advertisements.with_label_values(&[para, outcome]).inc();
-		}
-		if subsystem == "statement-distribution" && reason == Reason::UnexpectedMessage {
-			self.statements_unexpected.with_label_values(&["valid"]).inc();
 		}
 	}
 
@@ -352,6 +354,11 @@ impl Inner {
 				"headway_candidates_dropped_total",
 				"Candidates, and messages about them, that were dropped",
 				&["para", "subsystem", "reason"],
+			)?,
+			duplicates: r.counter_vec_named(
+				"headway_candidates_duplicate_total",
+				"What was heard of candidates that were known already",
+				&["para", "subsystem"],
 			)?,
 			paras: Mutex::default(),
 			collations_asked: Mutex::default(),

@@ -171,3 +171,20 @@ fn two_bootnodes_in_one_argument_are_two_bootnodes() {
 	let cli = Cli::try_from_iter(args).expect("both are addresses");
 	assert_eq!(cli.run.base.network_params.bootnodes.len(), 2);
 }
+
+#[test]
+fn a_taken_rpc_port_is_an_error_only_if_no_other_will_do() {
+	use crate::service::listen::{check_rpc_free, insist_on_rpc_port};
+	let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("the system has a free port");
+	let port = taken.local_addr().expect("it is bound").port();
+	let config = configuration(&format!("--rpc-port {port}")).expect("the arguments are right");
+	let mut endpoints = config.rpc.addr.expect("RPC is on");
+	check_rpc_free(&endpoints).expect("the server may choose another port");
+	insist_on_rpc_port(&mut endpoints);
+	let error = check_rpc_free(&endpoints).expect_err("somebody listens there");
+	assert!(error.to_string().contains(&port.to_string()), "{error}");
+	// The address of the other IP version may be left out.
+	endpoints.retain(|endpoint| endpoint.is_optional);
+	endpoints.iter_mut().for_each(|endpoint| endpoint.listen_addr = taken.local_addr().expect("it is bound"));
+	check_rpc_free(&endpoints).expect("an optional endpoint fails nobody");
+}

@@ -51,6 +51,8 @@ pub struct NewFullParams {
 	pub is_collator: IsCollator,
 	/// Author fewer blocks while finality lags.
 	pub force_authoring_backoff: bool,
+	/// The operator named the port of RPC: no other one will do.
+	pub is_rpc_port_named: bool,
 	/// What the operator decides about the parachains protocol.
 	pub parachains: parachains::Settings,
 }
@@ -61,6 +63,7 @@ impl NewFullParams {
 		Self {
 			is_collator,
 			force_authoring_backoff: run.force_authoring_backoff,
+			is_rpc_port_named: run.base.rpc_params.rpc_port.is_some(),
 			parachains: parachains::Settings {
 				execute_workers_max: run.execute_workers_max_num,
 				prepare_workers_soft_max: run.prepare_workers_soft_max_num,
@@ -111,11 +114,16 @@ pub fn new_full(config: Configuration, params: NewFullParams) -> Result<NewFull,
 }
 
 fn new_full_with<Net: NetworkBackend<Block, Hash>>(
-	config: Configuration,
+	mut config: Configuration,
 	params: NewFullParams,
 ) -> Result<NewFull, Error> {
 	listen::check_free(&config.network.listen_addresses)?;
 	listen::check_metrics_free(config.prometheus_config.as_ref().map(|config| config.port))?;
+	let rpc_endpoints = config.rpc.addr.as_deref_mut().unwrap_or_default();
+	if params.is_rpc_port_named {
+		listen::insist_on_rpc_port(rpc_endpoints);
+	}
+	listen::check_rpc_free(rpc_endpoints)?;
 
 	let PartialComponents {
 		client,

@@ -1,9 +1,11 @@
-//! Whether the ports of p2p and metrics are free.
+//! Whether the ports of p2p, metrics and RPC are free.
 //!
 //! The network itself only logs when it cannot listen, and two processes of one user can even share a port without noticing,
 //! because listening sockets are reusable for dialing. Both look like a network without peers, so the node asks beforehand.
+//! The RPC server would go on with a random port, where nobody looks for it.
 
 use sc_network::multiaddr::{Multiaddr, Protocol};
+use sc_service::config::RpcEndpoint;
 use std::{
 	io::ErrorKind,
 	net::{IpAddr, SocketAddr, TcpListener},
@@ -22,12 +24,33 @@ pub struct Error {
 #[error("cannot serve metrics on {0}: the port is in use. Choose another one with --prometheus-port")]
 pub struct MetricsPortTaken(SocketAddr);
 
+/// Somebody listens on the port that was named for RPC.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot serve RPC on {0}: the port is in use. Choose another one with --rpc-port")]
+pub struct RpcPortTaken(SocketAddr);
+
 /// Fails if the socket of the metrics is taken. The service itself ends with "essential task failed", which names nothing.
 pub fn check_metrics_free(socket: Option<SocketAddr>) -> Result<(), MetricsPortTaken> {
-	match socket.map(|socket| (socket, TcpListener::bind(socket))) {
-		Some((socket, Err(error))) if error.kind() == ErrorKind::AddrInUse => Err(MetricsPortTaken(socket)),
-		_ => Ok(()),
-	}
+	socket.filter(is_taken).map_or(Ok(()), |socket| Err(MetricsPortTaken(socket)))
+}
+
+/// Makes the RPC server insist on its port, as it should when the operator named one: a random one in its place would
+/// answer nobody, and who asks at the named port would talk to another node without noticing.
+pub fn insist_on_rpc_port(endpoints: &mut [RpcEndpoint]) {
+	endpoints.iter_mut().for_each(|endpoint| endpoint.retry_random_port = false);
+}
+
+/// Fails if the socket of an endpoint is taken that must have it: one that may neither move to another port nor be left
+/// out.
+pub fn check_rpc_free(endpoints: &[RpcEndpoint]) -> Result<(), RpcPortTaken> {
+	let must_have = endpoints.iter().filter(|endpoint| !endpoint.retry_random_port && !endpoint.is_optional);
+	let taken = must_have.map(|endpoint| endpoint.listen_addr).find(is_taken);
+	taken.map_or(Ok(()), |socket| Err(RpcPortTaken(socket)))
+}
+
+/// Whether somebody listens there. Any other obstacle is left to whoever wants to listen. Port 0 is never taken.
+fn is_taken(socket: &SocketAddr) -> bool {
+	TcpListener::bind(socket).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
 }
 
 /// Fails if one of the addresses is taken. Any other obstacle (no IPv6, for example) is left to the network, which goes on
@@ -35,11 +58,8 @@ pub fn check_metrics_free(socket: Option<SocketAddr>) -> Result<(), MetricsPortT
 pub fn check_free(addresses: &[Multiaddr]) -> Result<(), Error> {
 	for address in addresses {
 		let Some(socket) = tcp_address(address) else { continue };
-		match TcpListener::bind(socket) {
-			Err(error) if error.kind() == ErrorKind::AddrInUse => {
-				return Err(Error { address: address.clone() })
-			},
-			Ok(_) | Err(_) => {},
+		if is_taken(&socket) {
+			return Err(Error { address: address.clone() });
 		}
 	}
 	Ok(())

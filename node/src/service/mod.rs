@@ -7,7 +7,7 @@
 //! | [`full`] | a running node |
 //! | [`consensus`] | BABE and GRANDPA of a running node |
 //! | [`discovery`] | addresses of validators in the DHT |
-//! | [`listen`] | whether the ports of p2p and metrics are free |
+//! | [`listen`] | whether the ports of p2p, metrics and RPC are free |
 
 pub mod consensus;
 pub mod discovery;
@@ -71,6 +71,9 @@ pub enum Error {
 	/// Somebody else listens where the metrics should be served.
 	#[error(transparent)]
 	MetricsPortTaken(#[from] listen::MetricsPortTaken),
+	/// Somebody else listens where RPC should be served.
+	#[error(transparent)]
+	RpcPortTaken(#[from] listen::RpcPortTaken),
 	/// The parachains protocol did not start.
 	#[error(transparent)]
 	Parachains(#[from] crate::parachains::Error),

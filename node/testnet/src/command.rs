@@ -3,7 +3,7 @@
 use crate::{
 	network::{Backing, Network, NetworkConfig},
 	report::Report,
-	rpc::Rpc,
+	rpc::{Connections, Rpc},
 	sudo,
 	watch::Watch,
 	Error,
@@ -142,7 +142,13 @@ impl TestnetCmd {
 			log: self.log.clone(),
 		};
 		let mut stop = StopSignals::new()?;
-		let mut run = Run { command: &self, started: Instant::now(), first_included: None, last: None };
+		let mut run = Run {
+			command: &self,
+			started: Instant::now(),
+			first_included: None,
+			last: None,
+			connections: Connections::default(),
+		};
 		let mut network = Network::start(&config).await?;
 		let result = tokio::select! {
 			biased;
@@ -184,6 +190,7 @@ struct Run<'a> {
 	started: Instant,
 	first_included: Option<Duration>,
 	last: Option<Report>,
+	connections: Connections,
 }
 
 impl Run<'_> {
@@ -235,7 +242,8 @@ impl Run<'_> {
 		if watch.first_inclusion().is_some() && self.first_included.is_none() {
 			self.first_included = Some(self.started.elapsed());
 		}
-		let report = Report::collect(network, watch, self.command.backing, self.first_included).await;
+		let (connections, backing) = (&mut self.connections, self.command.backing);
+		let report = Report::collect(network, connections, watch, backing, self.first_included).await;
 		if let Some(earlier) = &self.last {
 			last_drops.extend(report.newly_dropped(earlier));
 		}

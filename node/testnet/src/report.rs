@@ -2,6 +2,7 @@
 
 use crate::{
 	network::{Backing, Network, Role},
+	rpc::Connections,
 	watch::Watch,
 };
 use serde::Serialize;
@@ -64,9 +65,11 @@ pub struct NodeReport {
 }
 
 impl Report {
-	/// Asks every node. A node that does not answer is reported with zeros.
+	/// Asks every node, over connections that are kept for the next time. A node that does not answer is reported with
+	/// zeros.
 	pub async fn collect(
 		network: &Network,
+		connections: &mut Connections,
 		watch: &Watch,
 		backing: Backing,
 		first_included: Option<Duration>,
@@ -90,10 +93,7 @@ impl Report {
 			.collect();
 		let mut nodes = Vec::new();
 		for node in &network.nodes {
-			let status = match node.rpc().await {
-				Ok(rpc) => rpc.status().await.ok(),
-				Err(_) => None,
-			};
+			let status = connections.status(&node.name, node.rpc_port).await;
 			let (best, finalized, peers) = status.unwrap_or_default();
 			let (rss_mib, cpu_seconds) = node.usage();
 			let role = match node.role {

@@ -1,4 +1,4 @@
-//! The calls that are made to nodes.
+//! The calls that are made to nodes, and the connections that they go over.
 
 use crate::Error;
 use codec::{Decode, Encode};
@@ -13,6 +13,7 @@ use jsonrpsee::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A connection to one node.
 pub struct Rpc {
@@ -118,7 +119,84 @@ impl Rpc {
 	}
 }
 
+/// Connections that last: one to each node, made when it is first asked, and again after an error.
+///
+/// # Bounds
+///
+/// One connection per node that was ever asked: those of a network.
+#[derive(Default)]
+pub struct Connections(BTreeMap<String, Rpc>);
+
+impl Connections {
+	/// Asks a node on this machine for its [`Rpc::status`]. A node that was started anew in the meantime answers as well.
+	///
+	/// Errors: the node is not there, or it does not answer over a new connection either.
+	pub async fn status(&mut self, node: &str, port: u16) -> Result<(u32, u32, u32), Error> {
+		if let Some(rpc) = self.0.get(node) {
+			if let Ok(status) = rpc.status().await {
+				return Ok(status);
+			}
+			self.0.remove(node);
+		}
+		let rpc = Rpc::connect(node, port).await?;
+		let status = rpc.status().await?;
+		self.0.insert(node.into(), rpc);
+		Ok(status)
+	}
+}
+
 /// The number of a header in JSON.
 pub fn read_number(header: &Value) -> Option<u32> {
 	u32::from_str_radix(header["number"].as_str()?.trim_start_matches("0x"), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use jsonrpsee::{
+		server::{ConnectionId, Server, ServerHandle},
+		RpcModule,
+	};
+	use serde_json::json;
+	use std::{
+		collections::BTreeSet,
+		sync::{Arc, Mutex},
+	};
+
+	/// Best block, finalized block and peers of the node below.
+	const STATUS: (u32, u32, u32) = (16, 16, 3);
+
+	/// A node, its port, and the connections over which it was asked.
+	async fn node(port: u16) -> (ServerHandle, u16, Arc<Mutex<BTreeSet<usize>>>) {
+		let seen = Arc::new(Mutex::new(BTreeSet::new()));
+		let mut module = RpcModule::new(seen.clone());
+		let header = module.register_method("chain_getHeader", |_, seen, extensions| {
+			seen.lock().unwrap().insert(extensions.get::<ConnectionId>().unwrap().0);
+			json!({ "number": "0x10", "parentHash": Hash::zero() })
+		});
+		header.unwrap();
+		module.register_method("chain_getFinalizedHead", |_, _, _| json!(Hash::zero())).unwrap();
+		module.register_method("system_health", |_, _, _| json!({ "peers": STATUS.2 })).unwrap();
+		let server = Server::builder().build(("127.0.0.1", port)).await.unwrap();
+		let port = server.local_addr().unwrap().port();
+		(server.start(module), port, seen)
+	}
+
+	#[tokio::test]
+	async fn a_node_is_asked_over_one_connection_until_it_fails() {
+		let mut connections = Connections::default();
+		let (server, port, seen) = node(0).await;
+		for _ in 0..3 {
+			assert_eq!(connections.status("alice", port).await.ok(), Some(STATUS));
+		}
+		assert_eq!(seen.lock().unwrap().len(), 1);
+		server.stop().unwrap();
+		server.stopped().await;
+		assert!(connections.status("alice", port).await.is_err());
+		let (_server, _, seen) = node(port).await;
+		for _ in 0..2 {
+			assert_eq!(connections.status("alice", port).await.ok(), Some(STATUS));
+		}
+		assert_eq!(seen.lock().unwrap().len(), 1);
+	}
 }

@@ -22,8 +22,7 @@ type Layout = LayoutV0<Blake2Hasher>;
 /// chunks.
 pub fn branches<C: AsRef<[u8]>>(chunks: &[C]) -> Result<Branches<'_, C>, Error> {
 	CodeParams::new(chunks.len())?;
-	let mut nodes = MemoryDB::<Blake2Hasher>::default();
-	let mut root = H256::default();
+	let (mut nodes, mut root) = MemoryDB::<Blake2Hasher>::default_with_root();
 	{
 		let mut trie = TrieDBMutBuilderV0::new(&mut nodes, &mut root).build();
 		for (key, hash) in entries(chunks) {
@@ -102,7 +101,7 @@ impl<'a, C: AsRef<[u8]>> Iterator for Branches<'a, C> {
 /// Errors: [`Error::BranchOutOfBounds`] if the nodes lead to the place of the chunk and nothing is there,
 /// [`Error::InvalidBranchProof`] if they do not lead there, do not decode, or end in what is no hash.
 pub fn branch_hash(root: &H256, proof: &Proof, index: ChunkIndex) -> Result<H256, Error> {
-	let mut nodes = MemoryDB::<Blake2Hasher>::default();
+	let (mut nodes, _) = MemoryDB::<Blake2Hasher>::default_with_root();
 	for node in proof.iter() {
 		nodes.insert(EMPTY_PREFIX, node);
 	}

@@ -18,8 +18,13 @@
 //! | [`paras_inherent`] | the inherent: drops what does not pass, within the weight of a block |
 //! | [`initializer`] | order of the others at block and session boundaries, genesis included |
 //! | [`session_info`] | what nodes need of past sessions |
+//! | [`disputes`] | votes about candidates, their conclusion, and offences of those who lost |
 //! | [`dmp`], [`hrmp`] | messages from the relay chain and between paras |
-//! | [`coretime`], [`paras_sudo_wrapper`] | calls by root: assign cores, register paras |
+//! | [`hrmp_notify`] | whom [`hrmp`] tells of channels |
+//! | [`registrar`] | paras that accounts register, and their deposits |
+//! | [`coretime`] | what the chain that sells coretime may do: assign cores, ask for revenue, queue orders |
+//! | [`on_demand`] | orders of single blocks: their price, who paid, and the queue that pool cores serve |
+//! | [`paras_sudo_wrapper`] | calls by root: register paras |
 //! | [`origin`] | the origin of calls that a para makes |
 //! | [`runtime_api`] | answers to the node |
 //! | `test_support` | hostile inherents for tests and fuzzing; not in a runtime |
@@ -34,14 +39,18 @@ extern crate alloc;
 
 pub mod configuration;
 pub mod coretime;
+pub mod disputes;
 pub mod dmp;
 pub mod hrmp;
+pub mod hrmp_notify;
 pub mod inclusion;
 pub mod initializer;
+pub mod on_demand;
 pub mod origin;
 pub mod paras;
 pub mod paras_inherent;
 pub mod paras_sudo_wrapper;
+pub mod registrar;
 pub mod runtime_api;
 pub mod scheduler;
 pub mod session_info;

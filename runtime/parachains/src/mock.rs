@@ -1,11 +1,15 @@
 //! A runtime of these pallets alone, and a chain of blocks on it with real signatures.
 
+use crate::disputes::{
+	self, slashing,
+	testing::{Identify, NamedKeys, NoteOffences, NoteRewards},
+};
 use crate::{
 	configuration::{self, HostConfiguration},
-	coretime, dmp, hrmp, inclusion, initializer, origin, paras,
+	coretime, dmp, hrmp, inclusion, initializer, on_demand, origin, paras,
 	paras::{ParaGenesisArgs, ParaKind},
 	paras_inherent::{self, Processed},
-	paras_sudo_wrapper, scheduler, session_info, shared,
+	paras_sudo_wrapper, registrar, scheduler, session_info, shared,
 };
 use alloc::vec::Vec;
 use bitvec::prelude::{BitVec, Lsb0};
@@ -14,10 +18,10 @@ use core::cell::RefCell;
 use frame_support::{
 	construct_runtime, derive_impl, parameter_types,
 	traits::{
-		ConstU128, ConstU32, ConstU64, EnqueueMessage, Footprint, Hooks, OneSessionHandler, QueueFootprint,
-		QueueFootprintQuery, Randomness,
+		AsEnsureOriginWithArg, ConstU128, ConstU32, ConstU64, EnqueueMessage, Footprint, Hooks,
+		OneSessionHandler, QueueFootprint, QueueFootprintQuery, Randomness,
 	},
-	BoundedSlice,
+	BoundedSlice, PalletId,
 };
 use headway_primitives::{
 	AsyncBackingParams, AuthorityDiscoveryId, AvailabilityBitfield, BackedCandidate, Balance, BlockNumber,
@@ -28,7 +32,7 @@ use headway_primitives::{
 };
 use inclusion::AggregateMessageOrigin;
 use sp_keyring::Sr25519Keyring;
-use sp_runtime::{traits::Header as _, BuildStorage};
+use sp_runtime::{traits::Header as _, BuildStorage, FixedU128};
 
 type Block = frame_system::mocking::MockBlockU32<Test>;
 
@@ -47,6 +51,10 @@ construct_runtime! {
 		Dmp: dmp,
 		Hrmp: hrmp,
 		ParaSessionInfo: session_info,
+		ParasDisputes: disputes,
+		ParasSlashing: slashing,
+		OnDemandAssignmentProvider: on_demand,
+		Registrar: registrar,
 		Coretime: coretime,
 		ParasSudoWrapper: paras_sudo_wrapper,
 	}
@@ -54,8 +62,8 @@ construct_runtime! {
 
 parameter_types! {
 	pub storage CurrentSession: SessionIndex = 0;
-	pub const NoDiscoveryKeys: Vec<AuthorityDiscoveryId> = Vec::new();
-	pub const NoAccounts: Vec<u64> = Vec::new();
+	pub storage DiscoveryKeys: Vec<AuthorityDiscoveryId> = Vec::new();
+	pub storage ValidatorAccounts: Vec<u64> = (0..VALIDATORS.len() as u64).collect();
 }
 
 #[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
@@ -74,10 +82,18 @@ impl pallet_balances::Config for Test {
 impl origin::Config for Test {}
 
 impl configuration::Config for Test {}
-impl scheduler::Config for Test {}
+
+impl scheduler::Config for Test {
+	type OnDemand = OnDemandAssignmentProvider;
+}
 impl dmp::Config for Test {}
-impl hrmp::Config for Test {}
-impl coretime::Config for Test {}
+impl hrmp::Config for Test {
+	type RuntimeOrigin = RuntimeOrigin;
+	type ChannelManager = frame_system::EnsureRoot<u64>;
+	type Currency = Balances;
+	type DefaultChannelSizeAndCapacityWithSystem = configuration::HrmpChannelLimits<Test>;
+	type Notify = hrmp::tests::Notices;
+}
 impl paras_sudo_wrapper::Config for Test {}
 
 impl shared::Config for Test {
@@ -86,8 +102,41 @@ impl shared::Config for Test {
 
 impl paras::Config for Test {
 	type QueueFootprinter = ParaInclusion;
+	type OnNewHead = Registrar;
+	type Fungible = Balances;
+	type CooldownRemovalMultiplier = ConstU128<COOLDOWN_PRICE>;
+	type AuthorizeCurrentCodeOrigin = AsEnsureOriginWithArg<frame_system::EnsureRoot<u64>>;
 	type UnsignedPriority = ConstU64<100>;
 	type VoteLongevity = ConstU64<10>;
+}
+
+impl registrar::Config for Test {
+	type RuntimeOrigin = RuntimeOrigin;
+	type Currency = Balances;
+	type OnSwap = NoteSwap;
+	type ParaDeposit = ConstU128<PARA_DEPOSIT>;
+	type DataDepositPerByte = ConstU128<1>;
+}
+
+/// Price of each block by which a cooldown ends early.
+pub(crate) const COOLDOWN_PRICE: Balance = 7;
+/// Deposit of a reserved id.
+pub(crate) const PARA_DEPOSIT: Balance = 100;
+
+parameter_types! {
+	/// Swaps that the registrar told of.
+	pub storage Swaps: Vec<(ParaId, ParaId)> = Vec::new();
+}
+
+/// Notes swaps.
+pub struct NoteSwap;
+
+impl registrar::OnSwap for NoteSwap {
+	fn on_swap(one: ParaId, other: ParaId) {
+		let mut swaps = Swaps::get();
+		swaps.push((one, other));
+		Swaps::set(&swaps);
+	}
 }
 
 impl inclusion::Config for Test {
@@ -96,14 +145,48 @@ impl inclusion::Config for Test {
 }
 
 impl session_info::Config for Test {
-	type DiscoveryKeys = NoDiscoveryKeys;
-	type ValidatorAccounts = NoAccounts;
+	type DiscoveryKeys = DiscoveryKeys;
+	type ValidatorAccounts = ValidatorAccounts;
+}
+
+impl disputes::Config for Test {
+	type RewardValidators = NoteRewards;
+	type SlashingHandler = ParasSlashing;
+}
+
+impl slashing::Config for Test {
+	type KeyOwnerProof = sp_session::MembershipProof;
+	type KeyOwnerIdentification = (u64, ());
+	type KeyOwnerProofSystem = NamedKeys;
+	type IdentifyValidator = Identify;
+	type IdentifiedSession = CurrentSession;
+	type ReportOffence = NoteOffences;
+	type ReportLongevity = ConstU64<10>;
 }
 
 impl initializer::Config for Test {
 	type Randomness = Fixed;
 	type ForceOrigin = frame_system::EnsureRoot<u64>;
 	type SessionIndex = CurrentSession;
+	type CoretimeOnNewSession = Coretime;
+}
+
+parameter_types! {
+	pub const TrafficDefaultValue: FixedU128 = FixedU128::from_u32(1);
+	pub const OnDemandPalletId: PalletId = PalletId(*b"py/ondmd");
+}
+
+impl on_demand::Config for Test {
+	type Currency = Balances;
+	type TrafficDefaultValue = TrafficDefaultValue;
+	type MaxHistoricalRevenue = ConstU32<4>;
+	type PalletId = OnDemandPalletId;
+}
+
+impl coretime::Config for Test {
+	type RuntimeOrigin = RuntimeOrigin;
+	type BrokerId = ConstU32<1005>;
+	type CoretimeChain = coretime::tests::Recorder;
 }
 
 impl paras_inherent::Config for Test {
@@ -372,6 +455,7 @@ impl Chain {
 		System::initialize(&self.number(), &parent.hash(), &Default::default());
 		ParaInherent::on_initialize(self.number());
 		Initializer::on_initialize(self.number());
+		OnDemandAssignmentProvider::on_initialize(self.number());
 	}
 
 	/// Runs the inherent as the author and as an importer would, and ends the block. Returns what the author
@@ -381,8 +465,17 @@ impl Chain {
 		bitfields: Vec<UncheckedSignedAvailabilityBitfield>,
 		backed_candidates: Vec<BackedCandidate>,
 	) -> Processed {
-		let data =
-			InherentData { bitfields, backed_candidates, disputes: Vec::new(), parent_header: self.parent() };
+		self.block_with_disputes(bitfields, backed_candidates, Vec::new())
+	}
+
+	/// As [`Self::block`], with dispute votes.
+	pub(crate) fn block_with_disputes(
+		&mut self,
+		bitfields: Vec<UncheckedSignedAvailabilityBitfield>,
+		backed_candidates: Vec<BackedCandidate>,
+		disputes: headway_primitives::MultiDisputeStatementSet,
+	) -> Processed {
+		let data = InherentData { bitfields, backed_candidates, disputes, parent_header: self.parent() };
 		let processed = self.author(data);
 		ParaInherent::enter(RuntimeOrigin::none(), processed.data.clone())
 			.expect("what the author's pipeline returns is accepted");
@@ -551,14 +644,24 @@ impl Key {
 
 /// The key of an active validator.
 pub(crate) fn key(validator: ValidatorIndex) -> Key {
-	static KEYS: std::sync::OnceLock<Vec<Key>> = std::sync::OnceLock::new();
-	let keys = KEYS.get_or_init(|| VALIDATORS.iter().map(|key| Key(key.pair())).collect());
 	let id = shared::ActiveValidatorKeys::<Test>::get()[validator.0 as usize].clone();
-	VALIDATORS
-		.iter()
-		.position(|key| ValidatorId::from(key.public()) == id)
-		.map(|position| keys[position].clone())
-		.expect("all validators are in the keyring")
+	key_of(&id).expect("all validators are in the keyring")
+}
+
+/// The key with this public part.
+pub(crate) fn key_of(id: &ValidatorId) -> Option<Key> {
+	let position = VALIDATORS.iter().position(|key| ValidatorId::from(key.public()) == *id)?;
+	Some(keys()[position].clone())
+}
+
+/// Some validator's key.
+pub(crate) fn any_key() -> Key {
+	keys()[0].clone()
+}
+
+fn keys() -> &'static [Key] {
+	static KEYS: std::sync::OnceLock<Vec<Key>> = std::sync::OnceLock::new();
+	KEYS.get_or_init(|| VALIDATORS.iter().map(|key| Key(key.pair())).collect())
 }
 
 /// A candidate to be backed.

@@ -1,9 +1,12 @@
 //! Calls by which root registers and removes paras (runtime §4.7).
 
+#[cfg(test)]
+mod tests;
+
 pub use pallet::*;
 
 use crate::{
-	configuration, dmp,
+	configuration, dmp, hrmp,
 	paras::{self, ParaGenesisArgs, ParaKind},
 	scheduler, weights,
 };
@@ -19,7 +22,7 @@ pub mod pallet {
 	pub struct Pallet<T>(_);
 
 	#[pallet::config]
-	pub trait Config: frame_system::Config + paras::Config + dmp::Config {}
+	pub trait Config: frame_system::Config + paras::Config + dmp::Config + hrmp::Config {}
 
 	#[pallet::error]
 	pub enum Error<T> {
@@ -72,11 +75,13 @@ pub mod pallet {
 		) -> DispatchResult {
 			ensure_root(origin)?;
 			let kind = genesis.para_kind;
-			paras::Pallet::<T>::schedule_para_initialize(id, genesis)
-				.map_err(|_| Error::<T>::ParaAlreadyExists)?;
 			if kind == ParaKind::Parachain {
 				let cores = configuration::ActiveConfig::<T>::get().scheduler_params.num_cores;
 				ensure!(cores < u32::from(u16::MAX), Error::<T>::TooManyCores);
+			}
+			paras::Pallet::<T>::schedule_para_initialize(id, genesis)
+				.map_err(|_| Error::<T>::ParaAlreadyExists)?;
+			if kind == ParaKind::Parachain {
 				scheduler::Pallet::<T>::assign_coretime(id)?;
 			}
 			Ok(())
@@ -113,6 +118,23 @@ pub mod pallet {
 			);
 			paras::Pallet::<T>::schedule_parachain_downgrade(id)
 				.map_err(|_| Error::<T>::CannotDowngrade.into())
+		}
+
+		/// Opens a channel between two paras as if both had asked for it.
+		#[pallet::call_index(5)]
+		#[pallet::weight((
+			weights::ref_time_micros(100).saturating_add(weights::db::<T>(14, 10)),
+			DispatchClass::Operational,
+		))]
+		pub fn sudo_establish_hrmp_channel(
+			origin: OriginFor<T>,
+			sender: ParaId,
+			recipient: ParaId,
+			max_capacity: u32,
+			max_message_size: u32,
+		) -> DispatchResult {
+			ensure_root(origin)?;
+			hrmp::Pallet::<T>::establish_channel_by_root(sender, recipient, max_capacity, max_message_size)
 		}
 	}
 }

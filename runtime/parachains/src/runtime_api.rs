@@ -1,19 +1,22 @@
 //! Answers to the node: the `ParachainHost` runtime API (runtime §9.1). They run on the state after a block
 //! and are for its children.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
-	configuration, dmp, hrmp, inclusion, initializer, paras, paras_inherent, scheduler, session_info, shared,
-	util::now,
+	configuration, disputes, dmp, hrmp, inclusion, initializer, paras, paras_inherent, scheduler,
+	session_info, shared, util::now,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use headway_primitives::{
 	constraints::{BackingState, CandidatePendingAvailability, Constraints, RelayParentInfo},
 	ApprovalVotingParams, AsyncBackingParams, BlockNumber, CandidateCommitments, CandidateDescriptorVersion,
-	CandidateEvent, ClaimQueue, CommittedCandidateReceiptV2, CoreIndex, CoreState, ExecutorParams,
-	GroupRotationInfo, Hash, InboundDownwardMessage, InboundHrmpMessage, NodeFeatures, OccupiedCore,
-	OccupiedCoreAssumption, ParaId, PersistedValidationData, ScheduledCore, ScrapedOnChainVotes,
-	SessionIndex, SessionInfo, ValidationCode, ValidationCodeHash, ValidatorId, ValidatorIndex,
-	CODE_COMPRESSION_RATIO_MAX,
+	CandidateEvent, CandidateHash, ClaimQueue, CommittedCandidateReceiptV2, CoreIndex, CoreState,
+	DisputeState, ExecutorParams, GroupRotationInfo, Hash, InboundDownwardMessage, InboundHrmpMessage,
+	LegacyDisputeOffenceKind, NodeFeatures, OccupiedCore, OccupiedCoreAssumption, ParaId, PendingSlashes,
+	PersistedValidationData, ScheduledCore, ScrapedOnChainVotes, SessionIndex, SessionInfo, ValidationCode,
+	ValidationCodeHash, ValidatorId, ValidatorIndex, CODE_COMPRESSION_RATIO_MAX,
 };
 
 /// Keys of the active validators.
@@ -211,6 +214,22 @@ pub fn inbound_hrmp_channels_contents<T: initializer::Config>(
 /// Votes that the block carried.
 pub fn on_chain_votes<T: paras_inherent::Config>() -> Option<ScrapedOnChainVotes> {
 	paras_inherent::OnChainVotes::<T>::get()
+}
+
+/// Disputes on chain.
+pub fn disputes<T: initializer::Config>() -> Vec<(SessionIndex, CandidateHash, DisputeState)> {
+	disputes::Pallet::<T>::disputes()
+}
+
+/// Offenders that wait for a report, without approvers.
+pub fn unapplied_slashes<T: initializer::Config>(
+) -> Vec<(SessionIndex, CandidateHash, PendingSlashes<LegacyDisputeOffenceKind>)> {
+	disputes::slashing::Pallet::<T>::unapplied_slashes_legacy()
+}
+
+/// Offenders that wait for a report.
+pub fn unapplied_slashes_v2<T: initializer::Config>() -> Vec<(SessionIndex, CandidateHash, PendingSlashes)> {
+	disputes::slashing::Pallet::<T>::unapplied_slashes()
 }
 
 /// What is stored of a session.

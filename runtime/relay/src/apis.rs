@@ -8,6 +8,7 @@ use alloc::{
 use codec::Encode;
 use frame_support::{
 	genesis_builder_helper::{build_state, get_preset},
+	view_functions::{ViewFunctionDispatchError, ViewFunctionId},
 	weights::Weight,
 };
 use headway_primitives::{
@@ -203,9 +204,8 @@ impl_runtime_apis! {
 			parachains::validation_code_hash::<Runtime>(para, assumption)
 		}
 
-		// There are no disputes on this chain.
 		fn disputes() -> Vec<(SessionIndex, CandidateHash, DisputeState<BlockNumber>)> {
-			Vec::new()
+			parachains::disputes::<Runtime>()
 		}
 
 		fn session_executor_params(session_index: SessionIndex) -> Option<ExecutorParams> {
@@ -214,7 +214,7 @@ impl_runtime_apis! {
 
 		fn unapplied_slashes(
 		) -> Vec<(SessionIndex, CandidateHash, PendingSlashes<LegacyDisputeOffenceKind>)> {
-			Vec::new()
+			parachains::unapplied_slashes::<Runtime>()
 		}
 
 		fn key_ownership_proof(validator_id: ValidatorId) -> Option<OpaqueKeyOwnershipProof> {
@@ -222,10 +222,10 @@ impl_runtime_apis! {
 		}
 
 		fn submit_report_dispute_lost(
-			_dispute_proof: DisputeProof,
-			_key_owner_proof: OpaqueKeyOwnershipProof,
+			dispute_proof: DisputeProof,
+			key_owner_proof: OpaqueKeyOwnershipProof,
 		) -> Option<()> {
-			None
+			ParasSlashing::submit_unsigned_report(dispute_proof, key_owner_proof)
 		}
 
 		fn minimum_backing_votes() -> u32 {
@@ -277,7 +277,7 @@ impl_runtime_apis! {
 		}
 
 		fn unapplied_slashes_v2() -> Vec<(SessionIndex, CandidateHash, PendingSlashes)> {
-			Vec::new()
+			parachains::unapplied_slashes_v2::<Runtime>()
 		}
 
 		fn max_relay_parent_session_age() -> u32 {
@@ -407,6 +407,15 @@ impl_runtime_apis! {
 
 		fn query_length_to_fee(length: u32) -> Balance {
 			TransactionPayment::length_to_fee(length)
+		}
+	}
+
+	impl frame_support::view_functions::runtime_api::RuntimeViewFunction<Block> for Runtime {
+		fn execute_view_function(
+			query_id: ViewFunctionId,
+			input: Vec<u8>,
+		) -> Result<Vec<u8>, ViewFunctionDispatchError> {
+			Runtime::execute_view_function(query_id, input)
 		}
 	}
 

@@ -5,16 +5,17 @@ use crate::{
 		self, EpochDurationOf, MinimumPeriodOf, ReportLongevityOf, SlotDurationOf, VoteLongevityOf,
 	},
 	ump::{NoExecutor, NoteQueue},
-	validators::{NoIdentification, SessionManager},
+	validators::{DisableOffenders, IdentifyValidator, NoIdentification, SessionManager},
 	*,
 };
 use frame_support::{
 	derive_impl, parameter_types,
-	traits::{ConstU128, ConstU32, ConstU64, ConstU8, Get},
+	traits::{AsEnsureOriginWithArg, ConstU128, ConstU32, ConstU64, ConstU8, Get},
 	weights::{
 		constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_SECOND},
 		ConstantMultiplier, IdentityFee, Weight,
 	},
+	PalletId,
 };
 use frame_system::{
 	limits::{BlockLength, BlockWeights},
@@ -25,7 +26,7 @@ use pallet_transaction_payment::{ConstFeeMultiplier, FungibleAdapter, Multiplier
 use sp_runtime::{
 	traits::{ConvertInto, One, OpaqueKeys},
 	transaction_validity::TransactionPriority,
-	Perbill,
+	FixedU128, Perbill,
 };
 
 /// Share of a block that signed transactions may use.
@@ -136,8 +137,7 @@ impl pallet_authorship::Config for Runtime {
 impl pallet_offences::Config for Runtime {
 	type RuntimeEvent = RuntimeEvent;
 	type IdentificationTuple = pallet_session::historical::IdentificationTuple<Self>;
-	// Without staking there is nothing to slash; offences are recorded as events.
-	type OnOffenceHandler = ();
+	type OnOffenceHandler = DisableOffenders;
 }
 
 impl pallet_session::historical::Config for Runtime {
@@ -155,7 +155,8 @@ impl pallet_session::Config for Runtime {
 	type SessionManager = SessionManager;
 	type SessionHandler = <SessionKeys as OpaqueKeys>::KeyTypeIdProviders;
 	type Keys = SessionKeys;
-	type DisablingStrategy = ();
+	// At most a third: whoever did less gives way to who did worse.
+	type DisablingStrategy = pallet_session::disabling::UpToLimitWithReEnablingDisablingStrategy;
 	type WeightInfo = ();
 	type Currency = Balances;
 	type KeyDeposit = ConstU128<0>;
@@ -195,12 +196,38 @@ impl shared::Config for Runtime {
 	type DisabledValidators = Session;
 }
 
-impl scheduler::Config for Runtime {}
+impl scheduler::Config for Runtime {
+	type OnDemand = OnDemandAssignmentProvider;
+}
 
 impl paras::Config for Runtime {
 	type QueueFootprinter = ParaInclusion;
+	type OnNewHead = Registrar;
+	type Fungible = Balances;
+	type CooldownRemovalMultiplier = CooldownRemovalPrice;
+	type AuthorizeCurrentCodeOrigin = AsEnsureOriginWithArg<EnsureRoot<AccountId>>;
 	type UnsignedPriority = HighestPriority;
 	type VoteLongevity = VoteLongevityOf<Runtime>;
+}
+
+/// Price of each block by which the cooldown of an upgrade ends early: 1000 tokens for a day.
+pub struct CooldownRemovalPrice;
+
+impl Get<Balance> for CooldownRemovalPrice {
+	fn get() -> Balance {
+		const DAY_MS: Balance = 24 * 60 * 60 * 1000;
+		let slot_ms: u64 = SlotDurationOf::<Runtime>::get();
+		(1000 * UNITS).saturating_mul(slot_ms.into()) / DAY_MS
+	}
+}
+
+impl registrar::Config for Runtime {
+	type RuntimeOrigin = RuntimeOrigin;
+	type Currency = Balances;
+	type OnSwap = ();
+	type ParaDeposit = ConstU128<{ 40 * UNITS }>;
+	// Code of 5 MiB costs about 52 tokens.
+	type DataDepositPerByte = ConstU128<{ UNITS / 100_000 }>;
 }
 
 impl inclusion::Config for Runtime {
@@ -217,6 +244,7 @@ impl initializer::Config for Runtime {
 	type Randomness = pallet_babe::RandomnessFromOneEpochAgo<Runtime>;
 	type ForceOrigin = EnsureRoot<AccountId>;
 	type SessionIndex = CurrentSession;
+	type CoretimeOnNewSession = Coretime;
 }
 
 /// The session that pallet Session is in.
@@ -230,11 +258,33 @@ impl Get<headway_primitives::SessionIndex> for CurrentSession {
 
 impl dmp::Config for Runtime {}
 
-impl hrmp::Config for Runtime {}
+impl hrmp::Config for Runtime {
+	type RuntimeOrigin = RuntimeOrigin;
+	type ChannelManager = EnsureRoot<AccountId>;
+	type Currency = Balances;
+	type DefaultChannelSizeAndCapacityWithSystem = configuration::HrmpChannelLimits<Runtime>;
+	type Notify = ();
+}
 
 impl session_info::Config for Runtime {
 	type DiscoveryKeys = DiscoveryKeys;
 	type ValidatorAccounts = ValidatorAccounts;
+}
+
+impl disputes::Config for Runtime {
+	// Without staking there is nothing to give.
+	type RewardValidators = ();
+	type SlashingHandler = ParasSlashing;
+}
+
+impl slashing::Config for Runtime {
+	type KeyOwnerProof = sp_session::MembershipProof;
+	type KeyOwnerIdentification = pallet_session::historical::IdentificationTuple<Self>;
+	type KeyOwnerProofSystem = Historical;
+	type IdentifyValidator = IdentifyValidator;
+	type IdentifiedSession = CurrentSession;
+	type ReportOffence = Offences;
+	type ReportLongevity = ReportLongevityOf<Runtime>;
 }
 
 /// Discovery keys of the session's validators.
@@ -271,7 +321,25 @@ impl pallet_message_queue::Config for Runtime {
 
 impl origin::Config for Runtime {}
 
-impl coretime::Config for Runtime {}
+parameter_types! {
+	pub const TrafficDefaultValue: FixedU128 = FixedU128::from_u32(1);
+	pub const OnDemandPalletId: PalletId = PalletId(*b"py/ondmd");
+}
+
+impl on_demand::Config for Runtime {
+	type Currency = Balances;
+	type TrafficDefaultValue = TrafficDefaultValue;
+	// Two timeslices of the chain that sells coretime.
+	type MaxHistoricalRevenue = ConstU32<160>;
+	type PalletId = OnDemandPalletId;
+}
+
+impl coretime::Config for Runtime {
+	type RuntimeOrigin = RuntimeOrigin;
+	type BrokerId = ConstU32<1005>;
+	// No chain sells coretime yet.
+	type CoretimeChain = ();
+}
 
 impl paras_sudo_wrapper::Config for Runtime {}
 

@@ -37,9 +37,10 @@ pub use headway_primitives::{AccountId, Balance, BlockNumber, Hash, Nonce, Signa
 
 use alloc::{borrow::Cow, vec::Vec};
 use frame_support::construct_runtime;
+use headway_runtime_parachains::disputes::{self, slashing};
 use headway_runtime_parachains::{
-	configuration, coretime, dmp, hrmp, inclusion, initializer, origin, paras, paras_inherent, paras_sudo_wrapper,
-	scheduler, session_info, shared,
+	configuration, coretime, dmp, hrmp, inclusion, initializer, on_demand, origin, paras, paras_inherent,
+	paras_sudo_wrapper, registrar, scheduler, session_info, shared,
 };
 use sp_runtime::{generic, impl_opaque_keys, traits::BlakeTwo256, MultiAddress};
 use sp_version::RuntimeVersion;
@@ -170,7 +171,11 @@ construct_runtime! {
 		Dmp: dmp = 58,
 		Hrmp: hrmp = 60,
 		ParaSessionInfo: session_info = 61,
+		ParasDisputes: disputes = 62,
+		ParasSlashing: slashing = 63,
 		MessageQueue: pallet_message_queue = 64,
+		OnDemandAssignmentProvider: on_demand = 66,
+		Registrar: registrar = 70,
 		Coretime: coretime = 74,
 		ParasSudoWrapper: paras_sudo_wrapper = 250,
 

@@ -7,8 +7,8 @@ use crate::{
 };
 use alloc::{format, string::ToString, vec::Vec};
 use headway_primitives::{
-	ApprovalVotingParams, AsyncBackingParams, FeatureIndex, NodeFeatures, SchedulerParams, MAX_CODE_SIZE,
-	MAX_POV_SIZE,
+	ApprovalVotingParams, AsyncBackingParams, FeatureIndex, NodeFeatures, SchedulerParams, LOWEST_PUBLIC_ID,
+	MAX_CODE_SIZE, MAX_POV_SIZE,
 };
 use headway_runtime_parachains::configuration::HostConfiguration;
 use serde_json::{json, Value};
@@ -120,6 +120,7 @@ fn genesis(seeds: &[&str], pace: Pace) -> Value {
 		"sudo": { "key": Sr25519Keyring::Alice.to_account_id() },
 		"configuration": { "config": host_configuration() },
 		"paras": { "paras": [] },
+		"registrar": { "nextFreeParaId": LOWEST_PUBLIC_ID },
 		"hrmp": { "preopenHrmpChannels": [] },
 		"chainParameters": {
 			"epochDuration": pace.epoch_duration,

@@ -79,6 +79,18 @@ fn storage_keys_are_the_well_known_ones() {
 		("Babe", "CurrentSlot", well_known_keys::CURRENT_SLOT),
 		("Babe", "Authorities", well_known_keys::AUTHORITIES),
 		("Babe", "NextAuthorities", well_known_keys::NEXT_AUTHORITIES),
+		("Configuration", "ActiveConfig", well_known_keys::ACTIVE_CONFIG),
+		("Paras", "Heads", well_known_keys::PARAS_HEADS),
+		("Paras", "UpgradeGoAheadSignal", well_known_keys::PARAS_UPGRADE_GO_AHEAD_SIGNAL),
+		("Paras", "UpgradeRestrictionSignal", well_known_keys::PARAS_UPGRADE_RESTRICTION_SIGNAL),
+		("Dmp", "DownwardMessageQueueHeads", well_known_keys::DMP_QUEUE_HEADS),
+		("Hrmp", "HrmpIngressChannelsIndex", well_known_keys::HRMP_INGRESS_CHANNELS_INDEX),
+		("Hrmp", "HrmpEgressChannelsIndex", well_known_keys::HRMP_EGRESS_CHANNELS_INDEX),
+		("Hrmp", "HrmpChannels", well_known_keys::HRMP_CHANNELS),
+		("Ump", "RelayDispatchQueueSize", well_known_keys::RELAY_DISPATCH_QUEUE_SIZE),
+		("ParaScheduler", "CoreDescriptors", well_known_keys::SCHEDULER_CORE_DESCRIPTORS),
+		("ParaScheduler", "ValidatorGroups", well_known_keys::SCHEDULER_VALIDATOR_GROUPS),
+		("ParaSessionInfo", "Sessions", well_known_keys::SESSION_INFO_SESSIONS),
 	] {
 		assert_eq!(key(pallet, item), expected, "{pallet}.{item}");
 	}
@@ -114,6 +126,18 @@ fn presets_build_and_have_what_tools_look_for() {
 			assert_eq!(pallet_sudo::Key::<Runtime>::get(), Some(Sr25519Keyring::Alice.to_account_id()));
 		});
 	}
+}
+
+#[test]
+fn limits_of_the_presets_go_together() {
+	let config = presets::host_configuration();
+	assert_eq!(config.check_consistency(), Ok(()));
+	// A message of the largest size fits into its channel, and into a page of the queue with its header.
+	assert!(config.hrmp_channel_max_message_size <= config.hrmp_channel_max_total_size);
+	let heap = <Runtime as pallet_message_queue::Config>::HeapSize::get();
+	assert!(config.max_upward_message_size + 8 <= heap);
+	assert!(config.max_upward_message_size <= config.max_upward_queue_size);
+	assert!(configuration::MAX_UPWARD_MESSAGE_SIZE_BOUND + 8 <= heap);
 }
 
 #[test]
@@ -226,6 +250,92 @@ fn blocks_execute_and_sessions_change() {
 }
 
 #[test]
+// FRAME has no other unsigned transactions yet whose checks depend on their source.
+#[allow(deprecated)]
+fn lost_dispute_of_a_past_session_is_reported_and_the_offender_disabled() {
+	use frame_support::traits::KeyOwnerProofSystem;
+	use headway_primitives::{
+		CandidateHash, DisputeOffenceKind, DisputeProof, DisputesTimeSlot, OpaqueKeyOwnershipProof,
+		ValidatorIndex,
+	};
+	use headway_runtime_parachains::disputes::SlashingHandler;
+	use sp_core::offchain::{testing::TestTransactionPoolExt, TransactionPoolExt};
+	use sp_runtime::{
+		traits::{Dispatchable, ValidateUnsigned},
+		transaction_validity::{InvalidTransaction, TransactionSource},
+	};
+
+	let (pool, transactions) = TestTransactionPoolExt::new();
+	let mut ext = sp_io::TestExternalities::default();
+	ext.register_extension(TransactionPoolExt::new(pool));
+	ext.execute_with(|| {
+		let mut config = four_validators_and_a_para();
+		config["chainParameters"]["epochDuration"] = 10.into();
+		build_state::<RuntimeGenesisConfig>(config.to_string().into_bytes()).expect("genesis builds");
+		let mut parent =
+			Header::new(0, Default::default(), Default::default(), Default::default(), Default::default());
+		let mut slots = 100..;
+		let mut until_session = |session| {
+			while Session::current_index() < session {
+				parent = block(&parent, slots.next().expect("slots do not end"));
+			}
+		};
+
+		// Keys can be proven from session 2 on.
+		until_session(2);
+		let session = 2;
+		let offender = ValidatorIndex(1);
+		let info = session_info::Sessions::<Runtime>::get(session).expect("it is the current one");
+		let key = info.validators[1].clone();
+		let proof =
+			validators::prove_key(headway_primitives::PARACHAIN_KEY_TYPE_ID, &key).expect("it is a key");
+		let account =
+			Historical::check_proof((headway_primitives::PARACHAIN_KEY_TYPE_ID, key.clone()), proof.clone())
+				.expect("the proof is good")
+				.0;
+		until_session(3);
+
+		let candidate = CandidateHash(Hash::repeat_byte(1));
+		ParasSlashing::punish_for_invalid(session, candidate, [offender].into(), &[offender].into());
+		assert_eq!(ParasSlashing::unapplied_slashes().len(), 1);
+		let report = DisputeProof {
+			time_slot: DisputesTimeSlot { session_index: session, candidate_hash: candidate },
+			kind: DisputeOffenceKind::ForInvalidBacked,
+			validator_index: offender,
+			validator_id: key,
+		};
+		let garbage = OpaqueKeyOwnershipProof(vec![1]);
+		assert_eq!(ParasSlashing::submit_unsigned_report(report.clone(), garbage), None);
+		let opaque = OpaqueKeyOwnershipProof(proof.encode());
+		assert_eq!(ParasSlashing::submit_unsigned_report(report, opaque), Some(()));
+
+		let submitted = transactions.write().transactions.pop().expect("the report is in the pool");
+		let extrinsic = UncheckedExtrinsic::decode(&mut &submitted[..]).expect("it decodes");
+		let call = extrinsic.function;
+		assert_eq!(call.encode()[..2], [63, 0]);
+		assert!(Runtime::validate_unsigned(TransactionSource::Local, &call).is_ok());
+		call.clone().dispatch(RuntimeOrigin::none()).expect("the report is good");
+		assert_eq!(ParasSlashing::unapplied_slashes(), []);
+		assert_eq!(
+			Runtime::validate_unsigned(TransactionSource::Local, &call),
+			InvalidTransaction::Stale.into()
+		);
+		let index = Session::validator_id_to_index(&account).expect("it is a validator");
+		assert_eq!(Session::disabled_validators(), [index]);
+		assert_eq!(shared::Pallet::<Runtime>::disabled_validators().len(), 1);
+
+		// In the current session it happens at once. Being wrong about a valid candidate disables nobody, and no
+		// more than a third is disabled.
+		let offences = pallet_offences::Reports::<Runtime>::iter().count();
+		ParasSlashing::punish_against_valid(3, candidate, [ValidatorIndex(2)].into());
+		assert_eq!(pallet_offences::Reports::<Runtime>::iter().count(), offences + 1);
+		let others = [ValidatorIndex(2), ValidatorIndex(3)];
+		ParasSlashing::punish_for_invalid(3, CandidateHash(Hash::zero()), others.into(), &others.into());
+		assert_eq!(Session::disabled_validators().len(), 1);
+	});
+}
+
+#[test]
 fn configuration_change_by_sudo_applies_two_sessions_later() {
 	let mut config = four_validators_and_a_para();
 	config["chainParameters"]["epochDuration"] = 10.into();
@@ -260,6 +370,8 @@ fn call_indices_are_the_reference_ones() {
 	let call: RuntimeCall =
 		coretime::Call::assign_core { core: 0, begin: 0, assignment: Vec::new(), end_hint: None }.into();
 	assert_eq!(call.encode()[..2], [74, 4]);
+	let call: RuntimeCall = disputes::Call::force_unfreeze {}.into();
+	assert_eq!(call.encode(), [62, 0]);
 	let args = paras::ParaGenesisArgs {
 		genesis_head: HeadData(Vec::new()),
 		validation_code: ValidationCode(Vec::new()),
@@ -270,4 +382,44 @@ fn call_indices_are_the_reference_ones() {
 	let encoded = call.encode();
 	assert_eq!(encoded, [&[250, 0][..], &PARA.to_le_bytes(), &[0, 0, 1]].concat());
 	assert!(RuntimeCall::decode(&mut &encoded[..]).is_ok());
+}
+
+#[test]
+fn calls_of_coretime_have_the_reference_indices() {
+	let para_id = ParaId(PARA);
+	let who = Sr25519Keyring::Alice.to_account_id();
+	let calls: [(RuntimeCall, [u8; 2]); 7] = [
+		(coretime::Call::request_core_count { count: 1 }.into(), [74, 1]),
+		(coretime::Call::request_revenue_at { when: 1 }.into(), [74, 2]),
+		(coretime::Call::credit_account { who, amount: 1 }.into(), [74, 3]),
+		(coretime::Call::queue_on_demand_batch { batch: Vec::new() }.into(), [74, 5]),
+		(on_demand::Call::place_order_allow_death { max_amount: 1, para_id }.into(), [66, 0]),
+		(on_demand::Call::place_order_keep_alive { max_amount: 1, para_id }.into(), [66, 1]),
+		(on_demand::Call::place_order_with_credits { max_amount: 1, para_id }.into(), [66, 2]),
+	];
+	for (call, indices) in calls {
+		assert_eq!(call.encode()[..2], indices, "{call:?}");
+	}
+}
+
+#[test]
+fn payments_below_the_existential_deposit_are_not_lost() {
+	let pot = || Balances::free_balance(OnDemandAssignmentProvider::account_id());
+	let order = || {
+		let who = RuntimeOrigin::signed(Sr25519Keyring::Alice.to_account_id());
+		OnDemandAssignmentProvider::place_order_keep_alive(who, UNITS, ParaId(PARA)).expect("Alice can pay")
+	};
+	with_genesis(four_validators_and_a_para(), || {
+		let issuance = Balances::total_issuance();
+		let price = ActiveConfig::<Runtime>::get().scheduler_params.on_demand_base_fee;
+		let n_orders = MILLIUNITS / price;
+		(1..n_orders).for_each(|_| order());
+		assert_eq!(pot(), 0);
+		order();
+		assert_eq!((pot(), Balances::total_issuance()), (MILLIUNITS, issuance));
+		order();
+		assert_eq!(pot(), MILLIUNITS + price);
+		// What would be left is no balance.
+		assert_eq!(OnDemandAssignmentProvider::funds_of_claim(2 * price), MILLIUNITS + price);
+	});
 }

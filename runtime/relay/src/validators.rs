@@ -1,10 +1,12 @@
-//! Who validates: the set that genesis names, for good. There is no staking.
+//! Who validates: the set that genesis names, for good. There is no staking, so offenders are disabled.
 
 use crate::{AccountId, Historical, Runtime, Session};
 use alloc::vec::Vec;
-use frame_support::traits::OneSessionHandler;
+use frame_support::{traits::OneSessionHandler, weights::Weight};
 use headway_primitives::SessionIndex;
-use sp_runtime::{traits::Convert, BoundToRuntimeAppPublic};
+use pallet_session::historical::IdentificationTuple;
+use sp_runtime::{traits::Convert, BoundToRuntimeAppPublic, Perbill};
+use sp_staking::offence::{OffenceDetails, OffenceSeverity, OnOffenceHandler};
 
 /// Keeps the validators of genesis.
 pub struct FixedValidators;
@@ -44,6 +46,39 @@ pub struct NoIdentification;
 impl Convert<AccountId, Option<()>> for NoIdentification {
 	fn convert(_: AccountId) -> Option<()> {
 		Some(())
+	}
+}
+
+/// Validators as offenders.
+pub struct IdentifyValidator;
+
+impl Convert<AccountId, Option<IdentificationTuple<Runtime>>> for IdentifyValidator {
+	fn convert(account: AccountId) -> Option<IdentificationTuple<Runtime>> {
+		Some((account, ()))
+	}
+}
+
+/// Without staking there is nothing to slash. Offenders are disabled instead: they author no blocks, their backing
+/// votes do not count, and nobody follows the disputes that they raise. As the set of validators never changes, this
+/// is for good, unless somebody does worse when a third of the validators is disabled already.
+pub struct DisableOffenders;
+
+impl OnOffenceHandler<AccountId, IdentificationTuple<Runtime>, Weight> for DisableOffenders {
+	fn on_offence(
+		offenders: &[OffenceDetails<AccountId, IdentificationTuple<Runtime>>],
+		slash_fractions: &[Perbill],
+		_: SessionIndex,
+	) -> Weight {
+		for (details, fraction) in offenders.iter().zip(slash_fractions) {
+			// An offence without a price is no reason to go on with fewer validators.
+			if !fraction.is_zero() {
+				let (account, ()) = details.offender.clone();
+				Session::report_offence(account, OffenceSeverity(*fraction));
+			}
+		}
+		<Runtime as frame_system::Config>::DbWeight::get()
+			.reads_writes(2, 1)
+			.saturating_mul(offenders.len() as u64)
 	}
 }
 

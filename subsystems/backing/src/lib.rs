@@ -422,7 +422,12 @@ pub(crate) fn dropped(
 	para: ParaId,
 	scheduling_parent: Hash,
 ) {
-	reached(effects, now, Stage::Dropped(reason), candidate_hash, para, scheduling_parent);
+	// Who brings what others brought before takes nothing away.
+	let stage = match reason {
+		Reason::AlreadyKnown => Stage::Duplicate,
+		reason => Stage::Dropped(reason),
+	};
+	reached(effects, now, stage, candidate_hash, para, scheduling_parent);
 }
 
 /// Notes what happened to a candidate.

@@ -20,10 +20,10 @@ impl Declaration {
 		[peer.as_bytes(), b"COLL"].concat()
 	}
 
-	/// Declares the holder of `pair` to be the peer `local`. Signatures are randomized: sign once and keep
-	/// it.
-	pub fn sign(pair: &CollatorPair, local: &PeerId) -> Self {
-		Self { collator: pair.public(), signature: pair.sign(&Self::payload(local)) }
+	/// Declares `collator` to be the peer `local`, in the name of whoever holds its key: `sign` signs the
+	/// bytes that it is given. Signatures are randomized: sign once and keep it.
+	pub fn new(collator: CollatorId, local: &PeerId, sign: impl FnOnce(&[u8]) -> CollatorSignature) -> Self {
+		Self { collator, signature: sign(&Self::payload(local)) }
 	}
 
 	/// Whether the collator signed for `peer`.
@@ -40,7 +40,8 @@ mod tests {
 	#[test]
 	fn declaration_is_bound_to_peer_and_key() {
 		let pair = |path| CollatorPair::from_string(path, None).unwrap();
-		let declaration = Declaration::sign(&pair("//Alice"), &peer(1));
+		let alice = pair("//Alice");
+		let declaration = Declaration::new(alice.public(), &peer(1), |payload| alice.sign(payload));
 		assert!(declaration.is_signed_for(&peer(1)));
 		assert!(!declaration.is_signed_for(&peer(2)));
 		assert!(!Declaration { collator: pair("//Bob").public(), ..declaration }.is_signed_for(&peer(1)));

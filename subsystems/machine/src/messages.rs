@@ -3,8 +3,8 @@
 use crate::Token;
 use headway_primitives::{
 	CandidateDescriptorVersion, CandidateHash, CandidateReceiptV2, CommittedCandidateReceiptV2, CoreIndex,
-	Hash, HeadData, HorizontalMessages, ParaId, PersistedValidationData, PoV, SessionIndex, Signed,
-	SignedFullStatement, Statement, UpwardMessages, ValidationCode, ValidationCodeHash, ValidatorIndex,
+	Hash, HeadData, HorizontalMessages, ParaId, PersistedValidationData, PoV, SessionIndex,
+	SignedFullStatement, UpwardMessages, ValidationCode, ValidationCodeHash, ValidatorIndex,
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -176,9 +176,6 @@ impl StatementWithPvd {
 		self.statement.clone().map_payload(|full| full.to_compact())
 	}
 }
-
-/// A statement that the caller has just checked, in full.
-pub type CheckedStatement = Signed<Statement>;
 
 /// A fetched collation that is worth validating and seconding.
 #[derive(Clone, PartialEq, Eq, Debug)]

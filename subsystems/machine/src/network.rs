@@ -1,7 +1,7 @@
 //! Peers, and what machines get from the network and ask of it.
 
 use crate::wire::{CollationMessage, CollationVersion, Request, ValidationMessage, ViewMessage};
-use headway_primitives::{AuthorityDiscoveryId, Hash, SessionIndex};
+use headway_primitives::{AuthorityDiscoveryId, SessionIndex};
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
 /// Identity of a peer: the bytes of its libp2p peer id.
@@ -270,9 +270,4 @@ pub enum NetworkEffect {
 		/// What the peer's request was worth.
 		reputation: Option<Reputation>,
 	},
-}
-
-/// Whether a view contains a block, by hash: shorthand for tests of visibility.
-pub fn view_contains(view: &ViewMessage, hash: &Hash) -> bool {
-	view.heads.contains(hash)
 }

@@ -1,12 +1,15 @@
-//! Builders of contexts, keys and candidates for tests.
+//! For tests: builders of contexts, keys and candidates, and [`Driven`], which runs a machine under virtual time.
 
-use crate::{BlockContext, LeafContext, PeerId, SessionContext, Signer, Sr25519Verifier, Verifier};
+use crate::{
+	BlockContext, Effects, LeafContext, PeerId, Reason, SessionContext, Signer, Sr25519Verifier, Stage,
+	Subsystem, Timestamp, Trace, Verifier,
+};
 use headway_primitives::{
 	transpose_claim_queue, AsyncBackingParams, ClaimQueue, ExecutorParams, GroupRotationInfo, Hash,
 	NodeFeatures, SessionInfo, ValidatorId, ValidatorIndex, ValidatorPair, ValidatorSignature,
 };
 use sp_core::{ByteArray, Pair};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc, time::Duration};
 
 /// Keys of `n` validators, `//Validator0` and so on.
 pub fn validator_keys(n: u32) -> Vec<ValidatorPair> {
@@ -110,5 +113,94 @@ pub fn leaf(block: BlockContext, allowed_ancestry: Vec<Arc<BlockContext>>) -> Le
 		candidate_events: Vec::new(),
 		block: Arc::new(block),
 		allowed_ancestry,
+	}
+}
+
+/// What is around a machine in a test: its neighbours, a disk, slow work.
+pub trait World<M: Subsystem> {
+	/// What becomes of an effect.
+	fn answer(&mut self, effect: M::Effect) -> Answer<M::Event, M::Effect>;
+}
+
+/// What becomes of an effect.
+pub enum Answer<Event, Effect> {
+	/// It is answered at once.
+	Event(Event),
+	/// It is the test's to look at.
+	Show(Effect),
+	/// The world keeps it.
+	Later,
+}
+
+/// A world that answers nothing: the test sees all effects.
+impl<M: Subsystem> World<M> for () {
+	fn answer(&mut self, effect: M::Effect) -> Answer<M::Event, M::Effect> {
+		Answer::Show(effect)
+	}
+}
+
+/// A machine under virtual time, whose questions its world answers.
+pub struct Driven<M, W> {
+	/// The machine.
+	pub machine: M,
+	/// What is around it.
+	pub world: W,
+	/// The time.
+	pub now: Timestamp,
+	/// All traces so far.
+	pub traces: Vec<Trace>,
+	/// All effects so far, one per line: what is compared where the same events must give the same effects.
+	pub log: String,
+}
+
+impl<M, W> Driven<M, W>
+where
+	M: Subsystem,
+	M::Effect: Debug,
+	W: World<M>,
+{
+	/// A machine to which nothing has happened yet.
+	pub fn new(machine: M, world: W, now: Timestamp) -> Self {
+		Self { machine, world, now, traces: Vec::new(), log: String::new() }
+	}
+
+	/// Sends an event. Returns the effects that are left when the world has answered all that it answers.
+	pub fn send(&mut self, event: M::Event) -> Vec<M::Effect> {
+		let mut effects = Effects::new();
+		self.machine.handle(self.now, event, &mut effects);
+		self.settle(effects)
+	}
+
+	/// Lets time pass, and the machine notice it. Returns effects as [`Self::send`] does.
+	///
+	/// # Panics
+	///
+	/// If the machine wants to be told again at once.
+	pub fn advance(&mut self, ms: u64) -> Vec<M::Effect> {
+		self.now = self.now + Duration::from_millis(ms);
+		let mut effects = Effects::new();
+		self.machine.tick(self.now, &mut effects);
+		assert!(self.machine.next_deadline().is_none_or(|due| due > self.now), "a tick moves the deadline");
+		self.settle(effects)
+	}
+
+	/// Whether something was dropped for this reason.
+	pub fn dropped_because(&self, reason: Reason) -> bool {
+		self.traces.iter().any(|trace| trace.stage == Stage::Dropped(reason))
+	}
+
+	/// Has the world answer effects, and then those of its answers. Returns those that are left.
+	pub fn settle(&mut self, mut effects: Effects<M::Effect>) -> Vec<M::Effect> {
+		let mut shown = Vec::new();
+		while let Some(effect) = effects.pop() {
+			self.log.push_str(&format!("{effect:?}\n"));
+			match self.world.answer(effect) {
+				Answer::Event(event) => self.machine.handle(self.now, event, &mut effects),
+				Answer::Show(effect) => shown.push(effect),
+				Answer::Later => {},
+			}
+		}
+		self.traces.extend(effects.take_traces());
+		shown
 	}
 }

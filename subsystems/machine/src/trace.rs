@@ -78,6 +78,8 @@ pub enum Stage {
 	Included,
 	/// It did not become available in time.
 	TimedOut,
+	/// A message told of it what was known already: nothing is lost.
+	Duplicate,
 	/// It is dropped, or a message about it is.
 	Dropped(Reason),
 }

@@ -12,6 +12,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod raw_peer;
+
 use headway_testnet::{Backing, Error, Network, NetworkConfig};
 use std::{
 	fs::{self, File},

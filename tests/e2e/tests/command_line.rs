@@ -160,6 +160,17 @@ fn a_taken_metrics_port_is_named() {
 }
 
 #[test]
+fn a_taken_rpc_port_that_was_named_is_named() {
+	let directory = directory();
+	let base_path = text(&directory.path().join("base"));
+	let (_listener, port) = taken_port();
+	let mut args = node(&base_path);
+	args.retain(|arg| !["--rpc-port", "0"].contains(arg));
+	args.extend(["--port", "0", "--rpc-port", &port]);
+	assert_refused(&args, &["RPC", &port]);
+}
+
+#[test]
 fn a_database_of_another_version_is_refused() {
 	let directory = directory();
 	let database = directory.path().join("chains/headway_local/db/full");

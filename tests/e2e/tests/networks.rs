@@ -1,6 +1,6 @@
 //! Networks of validators and collators, as a user runs them.
 
-use headway_e2e::{program, TestNetwork};
+use headway_e2e::{program, raw_peer::RawPeer, TestNetwork};
 use headway_testnet::{rpc::Rpc, watch::Watch, Backing, Error, Network, Role};
 use std::{
 	process::Command,
@@ -173,6 +173,69 @@ fn assert_no_panic(network: &TestNetwork) {
 	assert_eq!(network.log_lines("panicked at"), Vec::<String>::new());
 }
 
+/// Undecodable, truncated, oversized and unasked-for bytes under every protocol of the node: each is refused and
+/// counted, the peer is turned away in the end, and the node goes on.
+async fn a_hostile_peer_harms_only_itself(network: &mut TestNetwork, victim: &str) {
+	const COSTS: &str = "polkadot_parachain_network_report_events_total";
+	const REQUESTS: &[&str] =
+		&["req_chunk/1", "req_chunk/2", "req_pov/1", "req_available_data/1", "req_attested_candidate/2"];
+	// A peer is banned below -1,760,000,000 points; a malformed message costs 300,000.
+	const MESSAGES_MAX: usize = 50_000;
+	let rpc = network.node(victim).unwrap().rpc().await.expect("the node is ready");
+	let genesis = rpc.block_hash(0).await.expect("the node answers").expect("there is a genesis block");
+	let prefix = format!("/{genesis:x}");
+	let addresses: Vec<String> =
+		rpc.call("system_localListenAddresses", [(); 0]).await.expect("the node answers");
+	let address = addresses.first().expect("the node listens");
+	let before = count(network, victim, COSTS).await.expect("the node has metrics");
+
+	let mut peer = RawPeer::connect(address).await.expect("the node listens");
+	for name in REQUESTS {
+		let protocol = format!("{prefix}/{name}");
+		for (what, payload) in [
+			("nothing", vec![]),
+			("half a hash", vec![1; 16]),
+			("trailing bytes", vec![1; 99]),
+			("more than the limit", vec![1; 1001]),
+		] {
+			let answer = peer.request(&protocol, &payload).await;
+			assert!(answer.is_err(), "{name} with {what} is answered: {answer:?}");
+		}
+	}
+	assert!(peer.request(&format!("{prefix}/req_nothing/1"), &[]).await.is_err());
+
+	for name in ["validation/3", "collation/3"] {
+		let protocol = format!("{prefix}/{name}");
+		let mut peer = RawPeer::connect(address).await.expect("the node listens");
+		let mut notifications = peer.notifications(&protocol).await.expect("the node accepts full nodes");
+		// An unknown message, a message without an end, an empty view.
+		for message in [&[0xff; 64][..], &[1], &[2, 0, 0, 0, 0, 0], &[]] {
+			notifications.send(message).await.expect("one bad message costs, and does not disconnect");
+		}
+		let sent = notifications.send_until_closed(&[0xff; 64], MESSAGES_MAX).await;
+		println!("{name}: turned away after {sent:?} malformed messages");
+		sent.expect("who sends nothing but malformed messages is turned away");
+		peer.notifications(&protocol).await.err().expect("who was turned away is not let in again");
+	}
+
+	// A notification of 2^31 bytes is announced: the node does not wait for it, nor make room.
+	let mut peer = RawPeer::connect(address).await.expect("the node listens");
+	let mut notifications =
+		peer.notifications(&format!("{prefix}/validation/3")).await.expect("the node accepts full nodes");
+	notifications.send_unframed(&[0x80, 0x80, 0x80, 0x80, 0x08, 1, 2, 3]).await.expect("that much is read");
+	notifications
+		.send_until_closed(&[0; 1024], MESSAGES_MAX)
+		.await
+		.expect("a notification beyond the limit closes the substream");
+
+	let after = count(network, victim, COSTS).await.expect("the node has metrics");
+	assert!(after > before, "nothing of this cost the peer reputation");
+	assert!(!network.log_lines("notification does not decode").is_empty(), "no trace of it in the log");
+	let best = best(network, victim).await.expect("the node answers");
+	until_finalized(network, victim, best + 1).await;
+	assert_no_panic(network);
+}
+
 /// Four validators and a parachain: production, inclusion, finality, metrics, and crashes of a validator and
 /// of the collator.
 #[tokio::test(flavor = "multi_thread")]
@@ -194,6 +257,8 @@ async fn a_parachain_is_included_in_every_relay_block_and_survives_crashes() {
 		};
 		until_metrics_are_there(&mut network, &node, names).await;
 	}
+
+	a_hostile_peer_harms_only_itself(&mut network, "alice").await;
 
 	// The others go on without a validator, and finalize: three of four are more than two thirds.
 	network.node("dave").unwrap().kill();

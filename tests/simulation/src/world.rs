@@ -135,7 +135,8 @@ impl World {
 			let pair =
 				CollatorPair::from_string(&format!("//Collator{core}"), None).expect("valid derivation path");
 			// Signatures are randomized; it is made once and never reaches the trace.
-			let side = CollatorSide::new(Declaration::sign(&pair, &peer));
+			let side =
+				CollatorSide::new(Declaration::new(pair.public(), &peer, |payload| pair.sign(payload)));
 			nodes.push(Node::new(
 				nodes.len(),
 				Box::new(Collator::new(side)),

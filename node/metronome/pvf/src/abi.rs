@@ -30,13 +30,13 @@ impl ValidationParams {
 pub struct ValidationResult {
 	/// Head data that the block produces.
 	pub head_data: Vec<u8>,
-	/// Never any: this parachain's code does not change itself.
+	/// Code that the block proposes.
 	pub new_validation_code: Option<Vec<u8>>,
 	/// The core selection, if any, behind the separator.
 	pub upward_messages: Vec<Vec<u8>>,
-	/// Never any: recipient and data.
+	/// Recipient and data, ascending by recipient.
 	pub horizontal_messages: Vec<(u32, Vec<u8>)>,
-	/// Always 0.
+	/// How many messages of the relay chain the block processed.
 	pub processed_downward_messages: u32,
 	/// Always the relay parent's number.
 	pub hrmp_watermark: u32,

@@ -82,4 +82,33 @@ pub struct Block {
 	pub select_core: Option<CoreSelection>,
 	/// Ballast. Mixed into the state.
 	pub payload: Vec<u8>,
+	/// What the block has to do with other chains.
+	pub traffic: Traffic,
+}
+
+/// Messages that a block processes and sends, and the code that it proposes.
+///
+/// That inbound messages are those which wait on the relay chain is not proven: this parachain trusts whoever gets a block
+/// backed, with this as with everything else. The relay chain checks how many were processed, and up to which of its blocks.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Encode, Decode)]
+pub struct Traffic {
+	/// Messages of the relay chain that it processes, oldest first.
+	pub downward: Vec<Vec<u8>>,
+	/// Messages of other paras that it processes: all up to the relay parent.
+	pub horizontal: Vec<InboundMessage>,
+	/// Messages that it sends to other paras: recipient and data, ascending by recipient.
+	pub outbound: Vec<(u32, Vec<u8>)>,
+	/// Validation code for later blocks.
+	pub new_code: Option<Vec<u8>>,
+}
+
+/// A message of another para.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct InboundMessage {
+	/// Who sent it.
+	pub sender: u32,
+	/// The relay block in which it was sent.
+	pub sent_at: u32,
+	/// What was sent.
+	pub data: Vec<u8>,
 }

@@ -27,7 +27,7 @@ pub mod transition;
 #[cfg(all(target_arch = "wasm32", not(feature = "std")))]
 mod wasm;
 
-pub use block::{Block, CoreSelection, Head};
+pub use block::{Block, CoreSelection, Head, InboundMessage, Traffic};
 pub use transition::{build, validate, Built, Invalid};
 
 #[cfg(feature = "std")]

@@ -2,7 +2,7 @@
 
 use crate::{
 	abi::{ValidationParams, ValidationResult},
-	Block, CoreSelection, Hash, Head,
+	Block, CoreSelection, Hash, Head, Traffic,
 };
 use alloc::{vec, vec::Vec};
 use codec::{DecodeAll, Encode};
@@ -21,6 +21,10 @@ pub enum Invalid {
 	OtherParent,
 	/// The height would overflow.
 	Overflow,
+	/// A message is newer than the relay parent.
+	FutureMessage,
+	/// Messages are not ascending by recipient, or one recipient gets two.
+	UnsortedMessages,
 }
 
 impl Invalid {
@@ -32,6 +36,8 @@ impl Invalid {
 			Self::BlockData => "block data cannot be decoded",
 			Self::OtherParent => "block was made for another parent",
 			Self::Overflow => "height overflows",
+			Self::FutureMessage => "message is newer than the relay parent",
+			Self::UnsortedMessages => "messages are not strictly ascending by recipient",
 		}
 	}
 }
@@ -53,8 +59,9 @@ pub fn build(
 	work: u64,
 	select_core: Option<CoreSelection>,
 	payload: Vec<u8>,
+	traffic: Traffic,
 ) -> Result<Built, Invalid> {
-	let block = Block { parent_hash: parent.hash(), work, select_core, payload };
+	let block = Block { parent_hash: parent.hash(), work, select_core, payload, traffic };
 	let head = apply(parent, &block)?;
 	let upward_messages = upward_messages(select_core);
 	Ok(Built { block, head, upward_messages })
@@ -66,12 +73,19 @@ pub fn validate(arguments: &[u8]) -> Result<ValidationResult, Invalid> {
 	let parent = Head::decode_all(&mut &params.parent_head[..]).map_err(|_| Invalid::ParentHead)?;
 	let block = Block::decode_all(&mut &params.block_data[..]).map_err(|_| Invalid::BlockData)?;
 	let head = apply(&parent, &block)?;
+	let Traffic { downward, horizontal, outbound, new_code } = block.traffic;
+	if horizontal.iter().any(|message| message.sent_at > params.relay_parent_number) {
+		return Err(Invalid::FutureMessage);
+	}
+	if !outbound.windows(2).all(|pair| pair[0].0 < pair[1].0) {
+		return Err(Invalid::UnsortedMessages);
+	}
 	Ok(ValidationResult {
 		head_data: head.encode(),
-		new_validation_code: None,
+		new_validation_code: new_code,
 		upward_messages: upward_messages(block.select_core),
-		horizontal_messages: Vec::new(),
-		processed_downward_messages: 0,
+		horizontal_messages: outbound,
+		processed_downward_messages: downward.len() as u32,
 		hrmp_watermark: params.relay_parent_number,
 	})
 }
@@ -107,6 +121,7 @@ fn upward_messages(select_core: Option<CoreSelection>) -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use crate::InboundMessage;
 
 	fn arguments(parent: &Head, block: &[u8]) -> Vec<u8> {
 		ValidationParams {
@@ -123,7 +138,7 @@ mod tests {
 		let mut parent = Head::genesis();
 		for number in 1..4 {
 			let selection = CoreSelection { selector: 1, claim_queue_offset: 0 };
-			let built = build(&parent, 5, Some(selection), vec![number; 9]).unwrap();
+			let built = build(&parent, 5, Some(selection), vec![number; 9], Traffic::default()).unwrap();
 			assert_eq!(built.head.number, u32::from(number));
 			let result = validate(&arguments(&parent, &built.block.encode())).unwrap();
 			assert_eq!(result.head_data, built.head.encode());
@@ -137,7 +152,7 @@ mod tests {
 	#[test]
 	fn what_is_wrong_is_refused() {
 		let genesis = Head::genesis();
-		let block = build(&genesis, 0, None, vec![]).unwrap();
+		let block = build(&genesis, 0, None, vec![], Traffic::default()).unwrap();
 		let encoded = block.block.encode();
 		assert_eq!(validate(&[1]), Err(Invalid::Arguments));
 		assert_eq!(validate(&arguments(&genesis, &encoded[1..])), Err(Invalid::BlockData));
@@ -147,14 +162,39 @@ mod tests {
 		);
 		assert_eq!(validate(&arguments(&block.head, &encoded)), Err(Invalid::OtherParent));
 		let last = Head { number: u32::MAX, ..genesis };
-		assert_eq!(build(&last, 0, None, vec![]).unwrap_err(), Invalid::Overflow);
+		assert_eq!(build(&last, 0, None, vec![], Traffic::default()).unwrap_err(), Invalid::Overflow);
 	}
 
 	#[test]
 	fn the_payload_and_the_work_matter() {
-		let head =
-			|work, payload: u8| build(&Head::genesis(), work, None, vec![payload]).unwrap().head.accumulator;
+		let head = |work, payload: u8| {
+			let built = build(&Head::genesis(), work, None, vec![payload], Traffic::default());
+			built.unwrap().head.accumulator
+		};
 		assert_ne!(head(1, 1), head(2, 1));
 		assert_ne!(head(1, 1), head(1, 2));
+	}
+	#[test]
+	fn traffic_is_what_the_relay_chain_is_told() {
+		let message = |sent_at| InboundMessage { sender: 2001, sent_at, data: vec![4] };
+		let traffic = Traffic {
+			downward: vec![vec![1], vec![2]],
+			horizontal: vec![message(6), message(7)],
+			outbound: vec![(2001, vec![3]), (2002, vec![3])],
+			new_code: Some(vec![9; 9]),
+		};
+		let genesis = Head::genesis();
+		let validated = |traffic| {
+			let built = build(&genesis, 0, None, vec![], traffic).unwrap();
+			validate(&arguments(&genesis, &built.block.encode()))
+		};
+		let result = validated(traffic.clone()).unwrap();
+		assert_eq!(result.processed_downward_messages, 2);
+		assert_eq!(result.horizontal_messages, traffic.outbound);
+		assert_eq!(result.new_validation_code, traffic.new_code);
+		let future = Traffic { horizontal: vec![message(8)], ..traffic.clone() };
+		assert_eq!(validated(future), Err(Invalid::FutureMessage));
+		let twice = Traffic { outbound: vec![(2001, vec![3]), (2001, vec![3])], ..traffic };
+		assert_eq!(validated(twice), Err(Invalid::UnsortedMessages));
 	}
 }

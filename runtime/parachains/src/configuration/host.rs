@@ -196,6 +196,11 @@ impl HostConfiguration {
 		}
 	}
 
+	/// Limits of a para's upward queue: messages, bytes.
+	pub fn upward_queue_limits(&self) -> (u32, u32) {
+		(self.max_upward_queue_count, self.max_upward_queue_size)
+	}
+
 	/// The first violation in the order of runtime §2.4.
 	pub fn check_consistency(&self) -> Result<(), InconsistentConfiguration> {
 		use InconsistentConfiguration as E;

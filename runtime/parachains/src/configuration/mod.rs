@@ -27,6 +27,16 @@ pub struct ConfigurationChange {
 	pub new: Option<HostConfiguration>,
 }
 
+/// The largest message and the most messages of an HRMP channel, by the active configuration.
+pub struct HrmpChannelLimits<T>(core::marker::PhantomData<T>);
+
+impl<T: Config> frame_support::traits::Get<(u32, u32)> for HrmpChannelLimits<T> {
+	fn get() -> (u32, u32) {
+		let config = ActiveConfig::<T>::get();
+		(config.hrmp_channel_max_message_size, config.hrmp_channel_max_capacity)
+	}
+}
+
 /// Weight of a setter: reads and writes the pending configurations.
 fn set_weight<T: frame_system::Config>() -> frame_support::weights::Weight {
 	crate::weights::ref_time_micros(15).saturating_add(crate::weights::db::<T>(4, 1))

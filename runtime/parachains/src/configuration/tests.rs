@@ -2,9 +2,14 @@
 
 use super::*;
 use crate::mock::{config, with_chain, RuntimeOrigin, Test};
-use codec::Decode;
-use frame_support::{assert_noop, assert_ok};
-use headway_primitives::{AbridgedHostConfiguration, SchedulerParams};
+use codec::{Decode, Encode};
+use frame_support::{
+	assert_noop, assert_ok,
+	traits::{GetCallIndex, GetCallName},
+};
+use headway_primitives::{
+	AbridgedHostConfiguration, ExecutorParam, ExecutorParams, NodeFeatures, PvfExecKind, SchedulerParams,
+};
 use sp_runtime::DispatchError;
 
 type Configuration = Pallet<Test>;
@@ -36,6 +41,30 @@ fn change_applies_in_the_session_after_the_next() {
 		chain.session_block();
 		assert_eq!((active(), ActiveConfig::<Test>::get().no_show_slots), (8, 3));
 		assert_eq!(pending(), []);
+	});
+}
+
+#[test]
+fn change_replaces_only_what_is_due_when_it_would_be() {
+	with_chain(config(), 4, 1, |chain| {
+		assert_ok!(Configuration::set_needed_approvals(RuntimeOrigin::root(), 7));
+		chain.session_block();
+		assert_ok!(Configuration::set_needed_approvals(RuntimeOrigin::root(), 8));
+		assert_ok!(Configuration::set_needed_approvals(RuntimeOrigin::root(), 9));
+		assert_eq!(pending(), [(2, 7), (3, 9)]);
+	});
+}
+
+#[test]
+fn change_at_once_reaches_what_is_pending() {
+	with_chain(config(), 4, 1, |chain| {
+		assert_ok!(Configuration::set_coretime_cores_unchecked(1));
+		Configuration::force_update_all(|config| config.scheduler_params.num_cores += 1);
+		let cores = || ActiveConfig::<Test>::get().scheduler_params.num_cores;
+		let at_once = cores();
+		chain.session_block();
+		chain.session_block();
+		assert_eq!((at_once, cores()), (2, 2), "what was added stays");
 	});
 }
 
@@ -76,6 +105,172 @@ fn inconsistent_values_are_refused() {
 		// What is broken already may change, so that it can be repaired.
 		assert_ok!(Configuration::set_needed_approvals(root(), 3));
 	});
+}
+
+#[test]
+fn upgrade_delay_must_exceed_the_availability_period() {
+	with_chain(config(), 4, 1, |_| {
+		let period = config().scheduler_params.paras_availability_period;
+		let set = |delay| Configuration::set_minimum_validation_upgrade_delay(RuntimeOrigin::root(), delay);
+		assert_noop!(set(period), Error::<Test>::InvalidNewValue);
+		assert_ok!(set(period + 1));
+	});
+}
+
+#[test]
+fn contradicting_executor_parameters_are_refused() {
+	use ExecutorParam::{MaxMemoryPages, PvfExecTimeout};
+	with_chain(config(), 4, 1, |_| {
+		let set = |params: &[ExecutorParam]| {
+			Configuration::set_executor_params(RuntimeOrigin::root(), ExecutorParams(params.to_vec()))
+		};
+		for refused in [
+			&[MaxMemoryPages(1), MaxMemoryPages(2)][..],
+			&[MaxMemoryPages(0)],
+			&[PvfExecTimeout(PvfExecKind::Backing, 12_000)],
+			&[PvfExecTimeout(PvfExecKind::Backing, 500), PvfExecTimeout(PvfExecKind::Approval, 500)],
+		] {
+			assert_noop!(set(refused), Error::<Test>::InvalidNewValue);
+		}
+		assert_ok!(set(&[MaxMemoryPages(8192), PvfExecTimeout(PvfExecKind::Backing, 2_500)]));
+	});
+}
+
+#[test]
+fn first_violation_in_the_reference_order_is_reported() {
+	use InconsistentConfiguration as E;
+	type Repair = fn(&mut HostConfiguration);
+	let repairs: [(E, Repair); 18] = [
+		(E::ZeroGroupRotationFrequency, |c| c.scheduler_params.group_rotation_frequency = 1),
+		(E::ZeroParasAvailabilityPeriod, |c| c.scheduler_params.paras_availability_period = 9),
+		(E::ZeroNoShowSlots, |c| c.no_show_slots = 1),
+		(E::MaxCodeSizeExceedsHardLimit, |c| c.max_code_size = 5 * 1024 * 1024),
+		(E::MaxHeadDataSizeExceedsHardLimit, |c| c.max_head_data_size = 1024 * 1024),
+		(E::MaxPovSizeExceedsHardLimit, |c| c.max_pov_size = 16 * 1024 * 1024),
+		(E::MaxApprovalCoalesceCountExceedsHardLimit, |c| {
+			c.approval_voting_params.max_approval_coalesce_count = 16
+		}),
+		(E::MinimumValidationUpgradeDelayNotAboveAvailabilityPeriod, |c| {
+			c.minimum_validation_upgrade_delay = 10
+		}),
+		(E::ValidationUpgradeDelayTooLow, |c| c.validation_upgrade_delay = 2),
+		(E::MaxUpwardMessageSizeExceedsHardLimit, |c| c.max_upward_message_size = 128 * 1024),
+		(E::MaxHorizontalMessageNumExceedsHardLimit, |c| c.hrmp_max_message_num_per_candidate = 16384),
+		(E::MaxUpwardMessageNumExceedsHardLimit, |c| c.max_upward_message_num_per_candidate = 16384),
+		(E::MaxHrmpOutboundChannelsExceedsHardLimit, |c| c.hrmp_max_parachain_outbound_channels = 128),
+		(E::MaxHrmpInboundChannelsExceedsHardLimit, |c| c.hrmp_max_parachain_inbound_channels = 128),
+		(E::ZeroMinimumBackingVotes, |c| c.minimum_backing_votes = 1),
+		(E::ZeroLookahead, |c| c.scheduler_params.lookahead = 1),
+		(E::OnDemandQueueMaxSizeTooLarge, |c| c.scheduler_params.on_demand_queue_max_size = 10_000),
+		(E::ZeroDelayTranches, |c| c.n_delay_tranches = 1),
+	];
+	let mut config = HostConfiguration {
+		no_show_slots: 0,
+		max_code_size: 5 * 1024 * 1024 + 1,
+		max_head_data_size: 1024 * 1024 + 1,
+		max_pov_size: 16 * 1024 * 1024 + 1,
+		minimum_validation_upgrade_delay: 9,
+		validation_upgrade_delay: 1,
+		max_upward_message_size: 128 * 1024 + 1,
+		hrmp_max_message_num_per_candidate: 16385,
+		max_upward_message_num_per_candidate: 16385,
+		hrmp_max_parachain_outbound_channels: 129,
+		hrmp_max_parachain_inbound_channels: 129,
+		minimum_backing_votes: 0,
+		n_delay_tranches: 0,
+		scheduler_params: SchedulerParams {
+			group_rotation_frequency: 0,
+			paras_availability_period: 0,
+			lookahead: 0,
+			on_demand_queue_max_size: 10_001,
+			..Default::default()
+		},
+		..Default::default()
+	};
+	config.approval_voting_params.max_approval_coalesce_count = 17;
+	for (violation, repair) in repairs {
+		assert_eq!(config.check_consistency(), Err(violation));
+		repair(&mut config);
+	}
+	assert_eq!(config.check_consistency(), Ok(()));
+}
+
+#[test]
+fn defaults_and_layout_are_those_of_the_reference() {
+	const MIB: u32 = 1024 * 1024;
+	let expected = (
+		// Those that parachains prove: sizes, queues, upgrades, asynchronous backing.
+		((5 * MIB, 0u32, 0u32, 0u32, 0u32, 0u32, 0u32), (0u32, 2u32), (0u32, 0u32)),
+		// PoV, downward messages, HRMP.
+		(0u32, 0u32, (0u32, 0u128, 0u128, 0u32, 0u32, 0u32, 0u32)),
+		// Executor parameters, code retention, validators, disputes, approval.
+		(ExecutorParams::default(), 0u32, None::<u32>, (6u32, 100u32), (1u32, 1u32, 0u32, 0u32, 0u32)),
+		// Votes on code, backing, features, approval.
+		(2u32, 2u32, 2u32, NodeFeatures::EMPTY, 1u32),
+		// The scheduler.
+		(1u32, 1u32, None::<u32>, 1u32, 0u32, (10_000u32, 250_000_000u32, 30_000_000u32, 10_000_000u128)),
+		0u32,
+	);
+	assert_eq!(HostConfiguration::default().encode(), expected.encode());
+}
+
+#[test]
+fn setters_have_the_reference_indices() {
+	let setters: alloc::vec::Vec<_> = Call::<Test>::get_call_indices()
+		.iter()
+		.copied()
+		.zip(Call::<Test>::get_call_names().iter().map(|name| name.strip_prefix("set_").unwrap_or(name)))
+		.collect();
+	let expected = [
+		(0, "validation_upgrade_cooldown"),
+		(1, "validation_upgrade_delay"),
+		(2, "code_retention_period"),
+		(3, "max_code_size"),
+		(4, "max_pov_size"),
+		(5, "max_head_data_size"),
+		(6, "coretime_cores"),
+		(8, "group_rotation_frequency"),
+		(9, "paras_availability_period"),
+		(11, "scheduling_lookahead"),
+		(12, "max_validators_per_core"),
+		(13, "max_validators"),
+		(14, "dispute_period"),
+		(15, "dispute_post_conclusion_acceptance_period"),
+		(18, "no_show_slots"),
+		(19, "n_delay_tranches"),
+		(20, "zeroth_delay_tranche_width"),
+		(21, "needed_approvals"),
+		(22, "relay_vrf_modulo_samples"),
+		(23, "max_upward_queue_count"),
+		(24, "max_upward_queue_size"),
+		(25, "max_downward_message_size"),
+		(27, "max_upward_message_size"),
+		(28, "max_upward_message_num_per_candidate"),
+		(29, "hrmp_open_request_ttl"),
+		(30, "hrmp_sender_deposit"),
+		(31, "hrmp_recipient_deposit"),
+		(32, "hrmp_channel_max_capacity"),
+		(33, "hrmp_channel_max_total_size"),
+		(34, "hrmp_max_parachain_inbound_channels"),
+		(36, "hrmp_channel_max_message_size"),
+		(37, "hrmp_max_parachain_outbound_channels"),
+		(39, "hrmp_max_message_num_per_candidate"),
+		(42, "pvf_voting_ttl"),
+		(43, "minimum_validation_upgrade_delay"),
+		(44, "bypass_consistency_check"),
+		(45, "async_backing_params"),
+		(46, "executor_params"),
+		(47, "on_demand_base_fee"),
+		(48, "on_demand_fee_variability"),
+		(49, "on_demand_queue_max_size"),
+		(50, "on_demand_target_queue_utilization"),
+		(52, "minimum_backing_votes"),
+		(53, "node_feature"),
+		(54, "approval_voting_params"),
+		(55, "scheduler_params"),
+		(56, "max_relay_parent_session_age"),
+	];
+	assert_eq!(setters, expected);
 }
 
 #[test]

@@ -318,6 +318,18 @@ pub mod pallet {
 			sp_io::storage::set(&size_key, &(count, size).encode());
 			sp_io::storage::set(&capacity_key, &remaining.encode());
 		}
+
+		/// Writes again what parachains read of their queues, because limits have changed. Who never had a message
+		/// in its queue reads nothing, and takes the limits themselves.
+		pub(crate) fn refresh_upward_capacities() {
+			for para in paras::ParaLifecycles::<T>::iter_keys() {
+				let [size_key, _] = upward_capacity_keys(para);
+				if sp_io::storage::exists(&size_key) {
+					let queue = upward_queue(para);
+					Self::note_upward_queue(queue, T::MessageQueue::footprint(queue));
+				}
+			}
+		}
 	}
 
 	impl<T: Config> paras::UpwardQueueFootprint for Pallet<T> {

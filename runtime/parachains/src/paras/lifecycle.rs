@@ -16,6 +16,16 @@ impl<T: Config> Pallet<T> {
 		ParaLifecycles::<T>::get(para).is_some_and(ParaLifecycle::is_offboarding)
 	}
 
+	/// Whether the para leases a core, for now.
+	pub fn is_parachain(para: ParaId) -> bool {
+		ParaLifecycles::<T>::get(para).is_some_and(ParaLifecycle::is_parachain)
+	}
+
+	/// Whether the para buys block space on demand, for now.
+	pub fn is_parathread(para: ParaId) -> bool {
+		ParaLifecycles::<T>::get(para).is_some_and(ParaLifecycle::is_parathread)
+	}
+
 	/// Registers a para: it starts when its code is accepted, two sessions from now at the earliest.
 	pub fn schedule_para_initialize(id: ParaId, mut args: ParaGenesisArgs) -> DispatchResult {
 		ensure!(
@@ -42,13 +52,13 @@ impl<T: Config> Pallet<T> {
 		if let Some(future) = FutureCodeHash::<T>::get(id) {
 			ensure!(!PvfActiveVoteMap::<T>::contains_key(future), Error::<T>::CannotOffboard);
 		}
-		ensure!(T::QueueFootprinter::message_count(id) == 0, Error::<T>::CannotOffboard);
 		let next = match ParaLifecycles::<T>::get(id) {
 			None => return Ok(()),
 			Some(ParaLifecycle::Parathread) => ParaLifecycle::OffboardingParathread,
 			Some(ParaLifecycle::Parachain) => ParaLifecycle::OffboardingParachain,
 			Some(_) => return Err(Error::<T>::CannotOffboard.into()),
 		};
+		ensure!(T::QueueFootprinter::message_count(id) == 0, Error::<T>::CannotOffboard);
 		Self::begin_transition(id, next);
 		Ok(())
 	}
@@ -151,7 +161,10 @@ impl<T: Config> Pallet<T> {
 		UpgradeGoAheadSignal::<T>::remove(id);
 		UpgradeRestrictionSignal::<T>::remove(id);
 		ParaLifecycles::<T>::remove(id);
+		Self::remove_authorization(id);
 		if let Some(hash) = FutureCodeHash::<T>::take(id) {
+			// A vote may run: a candidate that was included while the para was on its way out began it.
+			Self::withdraw_from_vote(hash, id);
 			Self::decrease_code_ref(hash);
 		}
 		// Its last candidates may still be disputed, so the code stays for a while.

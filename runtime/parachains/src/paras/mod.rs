@@ -1,5 +1,7 @@
 //! Registered paras: their heads, code, upgrades and lifecycle (runtime §4).
 
+mod authorization;
+mod digest;
 mod lifecycle;
 mod pvf;
 #[cfg(test)]
@@ -7,45 +9,18 @@ mod tests;
 mod types;
 mod upgrades;
 
+pub use digest::*;
 pub use pallet::*;
 pub use types::*;
 
 use crate::{configuration, scheduler, shared, util::now};
 use alloc::vec::Vec;
-use codec::{Decode, Encode};
 use headway_primitives::{
-	BlockNumber, HeadData, ParaId, PvfCheckStatement, SessionIndex, UpgradeGoAhead, UpgradeRestriction,
-	ValidationCode, ValidationCodeHash, ValidatorSignature,
+	Balance, BlockNumber, HeadData, ParaId, PvfCheckStatement, SessionIndex, UpgradeGoAhead,
+	UpgradeRestriction, ValidationCode, ValidationCodeHash, ValidatorSignature,
 };
-use scale_info::TypeInfo;
 
 const LOG_TARGET: &str = "runtime::paras";
-
-/// Engine id of the parachains protocol's digest items.
-pub const PARACHAINS_ENGINE_ID: sp_runtime::ConsensusEngineId = *b"POL1";
-
-/// What block headers say of paras (runtime §1.4).
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, TypeInfo)]
-pub enum ConsensusLog {
-	/// A para's code was switched.
-	#[codec(index = 1)]
-	ParaUpgradeCode(ParaId, ValidationCodeHash),
-	/// A para's code will be switched from the relay parent on.
-	#[codec(index = 2)]
-	ParaScheduleUpgradeCode(ParaId, ValidationCodeHash, BlockNumber),
-	/// Candidates up to the block count as approved.
-	#[codec(index = 3)]
-	ForceApprove(BlockNumber),
-	/// The chain is to be reverted to before the block.
-	#[codec(index = 4)]
-	Revert(BlockNumber),
-}
-
-impl From<ConsensusLog> for sp_runtime::DigestItem {
-	fn from(log: ConsensusLog) -> Self {
-		Self::Consensus(PARACHAINS_ENGINE_ID, log.encode())
-	}
-}
 
 /// Length of a para's queue of upward messages.
 pub trait UpwardQueueFootprint {
@@ -53,12 +28,36 @@ pub trait UpwardQueueFootprint {
 	fn message_count(para: ParaId) -> u64;
 }
 
+/// Who wants to know of every new head of a para.
+pub trait OnNewHead {
+	/// The para has a new head.
+	fn on_new_head(para: ParaId, head: &HeadData);
+}
+
+impl OnNewHead for () {
+	fn on_new_head(_: ParaId, _: &HeadData) {}
+}
+
+/// The first paras, by id, whose heads [`Pallet::sorted_para_heads`] lists.
+pub const MAX_PARA_HEADS: usize = 1024;
+/// Shortest head that [`Pallet::sorted_para_heads`] lists, bytes: encoded headers are longer.
+pub const MIN_PARA_HEAD_LEN: usize = 64;
+
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;
 	use crate::weights::{db, ref_time_micros};
-	use frame_support::pallet_prelude::*;
+	use frame_support::{
+		pallet_prelude::*,
+		traits::{
+			fungible::{Inspect, Mutate},
+			EnsureOriginWithArg,
+		},
+	};
 	use frame_system::pallet_prelude::*;
+
+	// Named as in the reference: the id of a view function is a hash of its signature.
+	type BalanceOf<T> = <<T as Config>::Fungible as Inspect<<T as frame_system::Config>::AccountId>>::Balance;
 
 	#[pallet::pallet]
 	#[pallet::without_storage_info]
@@ -68,6 +67,14 @@ pub mod pallet {
 	pub trait Config: scheduler::Config + frame_system::Config<RuntimeEvent: From<Event>> {
 		/// Queues of upward messages: a para is not offboarded while its queue has messages.
 		type QueueFootprinter: UpwardQueueFootprint;
+		/// Told of every head that is noted.
+		type OnNewHead: OnNewHead;
+		/// Currency in which the early end of a cooldown is paid.
+		type Fungible: Mutate<Self::AccountId, Balance = Balance>;
+		/// Price of every block by which a cooldown ends early.
+		type CooldownRemovalMultiplier: Get<Balance>;
+		/// Who may authorize code, which anybody may then apply without a fee.
+		type AuthorizeCurrentCodeOrigin: EnsureOriginWithArg<Self::RuntimeOrigin, ParaId>;
 		/// Priority of votes on new code in the transaction pool.
 		#[pallet::constant]
 		type UnsignedPriority: Get<TransactionPriority>;
@@ -95,6 +102,20 @@ pub mod pallet {
 		PvfCheckAccepted(ValidationCodeHash, ParaId),
 		/// Code was rejected.
 		PvfCheckRejected(ValidationCodeHash, ParaId),
+		/// A cooldown was ended early.
+		UpgradeCooldownRemoved {
+			/// The para.
+			para_id: ParaId,
+		},
+		/// Code was authorized.
+		CodeAuthorized {
+			/// The para.
+			para_id: ParaId,
+			/// The code.
+			code_hash: ValidationCodeHash,
+			/// Block at which the authorization is removed.
+			expire_at: BlockNumber,
+		},
 	}
 
 	#[pallet::error]
@@ -187,6 +208,15 @@ pub mod pallet {
 	/// New code.
 	#[pallet::storage]
 	pub type FutureCodeHash<T: Config> = StorageMap<_, Twox64Concat, ParaId, ValidationCodeHash, OptionQuery>;
+
+	/// Code that may be applied by anybody.
+	#[pallet::storage]
+	pub type AuthorizedCodeHash<T: Config> =
+		StorageMap<_, Twox64Concat, ParaId, AuthorizedCodeHashAndExpiry, OptionQuery>;
+
+	/// Blocks at which [`AuthorizedCodeHash`] expires, ascending; one entry for each of its keys.
+	#[pallet::storage]
+	pub type AuthorizationExpiries<T: Config> = StorageValue<_, Vec<(ParaId, BlockNumber)>, ValueQuery>;
 
 	/// What a para is told about its upgrade.
 	#[pallet::storage]
@@ -283,10 +313,7 @@ pub mod pallet {
 			new_code: ValidationCode,
 		) -> DispatchResult {
 			ensure_root(origin)?;
-			let hash = new_code.hash();
-			Self::increase_code_ref(hash, &new_code);
-			Self::set_current_code(para, hash, now::<T>());
-			Self::deposit_event(Event::CurrentCodeUpdated(para));
+			Self::replace_current_code(para, new_code);
 			Ok(())
 		}
 
@@ -299,8 +326,7 @@ pub mod pallet {
 			new_head: HeadData,
 		) -> DispatchResult {
 			ensure_root(origin)?;
-			Heads::<T>::insert(para, new_head);
-			Self::deposit_event(Event::CurrentHeadUpdated(para));
+			Self::set_current_head(para, new_head);
 			Ok(())
 		}
 
@@ -379,20 +405,22 @@ pub mod pallet {
 			Ok(())
 		}
 
-		/// A validator's vote on new code. Unsigned: the vote carries its own signature.
+		/// A validator's vote on new code. Unsigned: the vote carries its own signature. The weight is that of
+		/// the decisive vote; every other vote gets most of it back.
 		#[pallet::call_index(7)]
 		#[pallet::weight((
-            ref_time_micros(150).saturating_add(db::<T>(12, 10)),
-            DispatchClass::Normal,
-            Pays::No,
-        ))]
+			pvf::vote_weight::<T>().saturating_add(ref_time_micros(60)).saturating_add(db::<T>(9, 9)),
+			DispatchClass::Normal,
+			Pays::No,
+		))]
 		pub fn include_pvf_check_statement(
 			origin: OriginFor<T>,
 			stmt: PvfCheckStatement,
 			signature: ValidatorSignature,
-		) -> DispatchResult {
+		) -> DispatchResultWithPostInfo {
 			ensure_none(origin)?;
-			Self::apply_pvf_check_statement(stmt, signature)
+			let concluded = Self::apply_pvf_check_statement(stmt, signature)?;
+			Ok((!concluded).then(pvf::vote_weight::<T>).into())
 		}
 
 		/// Overwrites the number of the relay parent of a para's head.
@@ -407,6 +435,52 @@ pub mod pallet {
 			MostRecentContext::<T>::insert(para, context);
 			Ok(())
 		}
+
+		/// Ends the cooldown after a para's upgrade. The caller pays for every block that is left, and what it
+		/// pays is burned. Without a cooldown nothing happens.
+		#[pallet::call_index(9)]
+		#[pallet::weight(ref_time_micros(60).saturating_add(db::<T>(2, 3)))]
+		pub fn remove_upgrade_cooldown(origin: OriginFor<T>, para: ParaId) -> DispatchResult {
+			let payer = ensure_signed(origin)?;
+			Self::end_cooldown_early(&payer, para)
+		}
+
+		/// Authorizes code for a para, which anybody may apply in the blocks that follow.
+		#[pallet::call_index(10)]
+		#[pallet::weight(ref_time_micros(20).saturating_add(db::<T>(2, 2)))]
+		pub fn authorize_force_set_current_code_hash(
+			origin: OriginFor<T>,
+			para: ParaId,
+			new_code_hash: ValidationCodeHash,
+			valid_period: BlockNumber,
+		) -> DispatchResult {
+			T::AuthorizeCurrentCodeOrigin::ensure_origin(origin, &para)?;
+			ensure!(Self::is_valid_para(para), Error::<T>::NotRegistered);
+			Self::authorize_code(para, new_code_hash, valid_period);
+			Ok(())
+		}
+
+		/// Replaces a para's code by the code that was authorized. Any origin, unsigned too; without a fee.
+		#[pallet::call_index(11)]
+		#[pallet::weight(write_weight::<T>(new_code.0.len(), 8, 9))]
+		pub fn apply_authorized_force_set_current_code(
+			_origin: OriginFor<T>,
+			para: ParaId,
+			new_code: ValidationCode,
+		) -> DispatchResultWithPostInfo {
+			Self::check_authorization(para, &new_code)?;
+			Self::remove_authorization(para);
+			Self::replace_current_code(para, new_code);
+			Ok(Pays::No.into())
+		}
+	}
+
+	#[pallet::view_functions]
+	impl<T: Config> Pallet<T> {
+		/// What `remove_upgrade_cooldown` costs in this block; zero without a cooldown.
+		pub fn remove_upgrade_cooldown_cost(para: ParaId) -> BalanceOf<T> {
+			Self::cooldown_end(para).map_or(0, Self::cooldown_removal_cost)
+		}
 	}
 
 	#[pallet::validate_unsigned]
@@ -415,18 +489,28 @@ pub mod pallet {
 		type Call = Call<T>;
 
 		fn validate_unsigned(_source: TransactionSource, call: &Self::Call) -> TransactionValidity {
-			let Call::include_pvf_check_statement { stmt, signature } = call else {
-				return InvalidTransaction::Call.into();
-			};
-			if let Err(error) = Self::check_pvf_statement(stmt, signature) {
-				return Err(pvf::to_validity_error::<T>(error).into());
+			match call {
+				Call::include_pvf_check_statement { stmt, signature } => {
+					Self::check_pvf_statement(stmt, signature).map_err(pvf::to_validity_error)?;
+					ValidTransaction::with_tag_prefix("PvfPreCheckingVote")
+						.priority(T::UnsignedPriority::get())
+						.longevity(T::VoteLongevity::get())
+						.and_provides((stmt.session_index, stmt.validator_index, stmt.subject))
+						.propagate(true)
+						.build()
+				},
+				Call::apply_authorized_force_set_current_code { para, new_code } => {
+					let authorized = Self::check_authorization(*para, new_code)
+						.map_err(|_| InvalidTransaction::Custom(pvf::INVALID_UNAUTHORIZED_CODE))?;
+					ValidTransaction::with_tag_prefix("ApplyAuthorizedForceSetCurrentCode")
+						.priority(T::UnsignedPriority::get())
+						.longevity(authorized.expire_at.saturating_sub(now::<T>()).into())
+						.and_provides((para, authorized.code_hash))
+						.propagate(true)
+						.build()
+				},
+				_ => InvalidTransaction::Call.into(),
 			}
-			ValidTransaction::with_tag_prefix("PvfPreCheckingVote")
-				.priority(T::UnsignedPriority::get())
-				.longevity(T::VoteLongevity::get())
-				.and_provides((stmt.session_index, stmt.validator_index, stmt.subject))
-				.propagate(true)
-				.build()
 		}
 
 		fn pre_dispatch(_call: &Self::Call) -> Result<(), TransactionValidityError> {
@@ -441,6 +525,21 @@ pub mod pallet {
 			CodeByHash::<T>::get(CurrentCodeHash::<T>::get(para)?)
 		}
 
+		/// Heads that are long enough to be headers, of the first [`MAX_PARA_HEADS`] such paras, ascending by id.
+		pub fn sorted_para_heads() -> Vec<(ParaId, HeadData)> {
+			let mut heads = alloc::collections::BTreeMap::new();
+			for (id, head) in Heads::<T>::iter() {
+				if head.0.len() >= MIN_PARA_HEAD_LEN {
+					heads.insert(id, head);
+					// Never more than one above the limit in memory.
+					if heads.len() > MAX_PARA_HEADS {
+						heads.pop_last();
+					}
+				}
+			}
+			heads.into_iter().collect()
+		}
+
 		/// Deposits a digest item.
 		pub(super) fn deposit_log(log: ConsensusLog) {
 			frame_system::Pallet::<T>::deposit_log(log.into());
@@ -451,6 +550,8 @@ pub mod pallet {
 			Self::prune_old_code(at)
 				.saturating_add(Self::signal_upcoming_upgrades(at))
 				.saturating_add(Self::apply_due_upgrades(at))
+				.saturating_add(Self::prune_expired_authorizations(at))
+				.saturating_add(Self::end_cooldowns_weight(at))
 		}
 
 		/// Work at the end of a block.

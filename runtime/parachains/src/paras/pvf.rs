@@ -1,21 +1,33 @@
 //! Votes on new code, before anybody has to execute it (runtime §4.6).
 
 use super::{lifecycle::insert_sorted, *};
-use frame_support::{
-	ensure,
-	pallet_prelude::{DispatchResult, InvalidTransaction},
-};
+use crate::weights;
+use frame_support::{ensure, pallet_prelude::InvalidTransaction, weights::Weight};
 use sp_runtime::traits::AppVerify;
+
+/// Code of invalid transactions: no such validator.
+const INVALID_VALIDATOR_INDEX: u8 = 1;
+/// Code of invalid transactions: no vote on this code.
+const INVALID_SUBJECT: u8 = 2;
+/// Code of invalid transactions: the validator has voted already.
+const INVALID_DOUBLE_VOTE: u8 = 3;
+/// Code of invalid transactions: the code was not authorized.
+pub(super) const INVALID_UNAUTHORIZED_CODE: u8 = 4;
+
+/// Weight of a vote that decides nothing: one signature, and the state of the vote read and written.
+pub(super) fn vote_weight<T: frame_system::Config>() -> Weight {
+	weights::ref_time_micros(90).saturating_add(weights::db::<T>(3, 1))
+}
 
 /// How the transaction pool is told what is wrong with a vote.
 pub(super) fn to_validity_error<T: Config>(error: Error<T>) -> InvalidTransaction {
 	match error {
 		Error::PvfCheckStatementStale => InvalidTransaction::Stale,
 		Error::PvfCheckStatementFuture => InvalidTransaction::Future,
-		Error::PvfCheckValidatorIndexOutOfBounds => InvalidTransaction::Custom(1),
+		Error::PvfCheckValidatorIndexOutOfBounds => InvalidTransaction::Custom(INVALID_VALIDATOR_INDEX),
 		Error::PvfCheckInvalidSignature => InvalidTransaction::BadProof,
-		Error::PvfCheckSubjectInvalid => InvalidTransaction::Custom(2),
-		Error::PvfCheckDoubleVote => InvalidTransaction::Custom(3),
+		Error::PvfCheckSubjectInvalid => InvalidTransaction::Custom(INVALID_SUBJECT),
+		Error::PvfCheckDoubleVote => InvalidTransaction::Custom(INVALID_DOUBLE_VOTE),
 		_ => InvalidTransaction::Call,
 	}
 }
@@ -60,20 +72,21 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// Counts a vote, and concludes if it was the decisive one.
+	/// Counts a vote; returns whether it was the decisive one.
 	pub(super) fn apply_pvf_check_statement(
 		statement: PvfCheckStatement,
 		signature: ValidatorSignature,
-	) -> DispatchResult {
+	) -> Result<bool, Error<T>> {
 		let mut vote = Self::check_pvf_statement(&statement, &signature)?;
 		let side = if statement.accept { &mut vote.votes_accept } else { &mut vote.votes_reject };
 		side.set(statement.validator_index.0 as usize, true);
-		match vote.quorum() {
+		let outcome = vote.quorum();
+		match outcome {
 			Some(PvfCheckOutcome::Accepted) => Self::enact_pvf_accepted(statement.subject, vote),
 			Some(PvfCheckOutcome::Rejected) => Self::enact_pvf_rejected(statement.subject, vote),
 			None => PvfActiveVoteMap::<T>::insert(statement.subject, vote),
 		}
-		Ok(())
+		Ok(outcome.is_some())
 	}
 
 	/// Ends a vote with acceptance.
@@ -110,6 +123,18 @@ impl<T: Config> Pallet<T> {
 					FutureCodeHash::<T>::remove(id);
 				},
 			}
+		}
+	}
+
+	/// Takes a para that goes out of the vote on its new code, so that the result cannot touch what is there
+	/// under its id by then. A vote that nobody needs ends.
+	pub(super) fn withdraw_from_vote(hash: ValidationCodeHash, para: ParaId) {
+		let Some(mut vote) = PvfActiveVoteMap::<T>::get(hash) else { return };
+		vote.causes.retain(|cause| cause.para_id() != para);
+		if vote.causes.is_empty() {
+			Self::end_vote(hash);
+		} else {
+			PvfActiveVoteMap::<T>::insert(hash, vote);
 		}
 	}
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use bitvec::{order::Lsb0, vec::BitVec};
 use codec::{Decode, DecodeWithMemTracking, Encode, Input, MaxEncodedLen, Output};
 use headway_primitives::{
-	supermajority_threshold, BlockNumber, HeadData, ParaId, SessionIndex, ValidationCode,
+	supermajority_threshold, BlockNumber, HeadData, ParaId, SessionIndex, ValidationCode, ValidationCodeHash,
 };
 use scale_info::TypeInfo;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -127,6 +127,11 @@ impl ParaLifecycle {
 	pub fn is_parachain(self) -> bool {
 		matches!(self, Self::Parachain | Self::DowngradingParachain | Self::OffboardingParachain)
 	}
+
+	/// Buys block space on demand, for now.
+	pub fn is_parathread(self) -> bool {
+		matches!(self, Self::Parathread | Self::UpgradingParathread | Self::OffboardingParathread)
+	}
 }
 
 /// When code was replaced.
@@ -157,6 +162,15 @@ impl ParaPastCodeMeta {
 		}
 		pruned
 	}
+}
+
+/// Code that may be applied by anybody, until it expires.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, TypeInfo)]
+pub struct AuthorizedCodeHashAndExpiry {
+	/// The code.
+	pub code_hash: ValidationCodeHash,
+	/// First block in which it may not be applied any more.
+	pub expire_at: BlockNumber,
 }
 
 /// How an accepted upgrade is applied.

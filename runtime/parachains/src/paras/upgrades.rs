@@ -3,19 +3,71 @@
 
 use super::{lifecycle::insert_by_block, *};
 use crate::{configuration::HostConfiguration, weights::db};
-use frame_support::weights::Weight;
+use frame_support::{
+	ensure,
+	pallet_prelude::DispatchResult,
+	traits::{
+		fungible::Mutate,
+		tokens::{Fortitude, Precision, Preservation},
+		Get,
+	},
+	weights::Weight,
+	StorageValue,
+};
 use headway_primitives::MIN_CODE_SIZE;
 
-/// Splits off the entries up to and including `at` from a list that ascends by block.
-fn take_due(list: &mut Vec<(ParaId, BlockNumber)>, at: BlockNumber) -> Vec<(ParaId, BlockNumber)> {
-	let n = list.partition_point(|(_, block)| *block <= at);
-	list.drain(..n).collect()
+/// A list of paras that ascends by block.
+type Timers = Vec<(ParaId, BlockNumber)>;
+
+/// Takes the entries up to and including `at` out of a stored list. An empty list is not read, and a list
+/// without such entries is not written.
+pub(super) fn take_due<L: StorageValue<Timers, Query = Timers>>(at: BlockNumber) -> Timers {
+	if L::decode_len().unwrap_or(0) == 0 {
+		return Vec::new();
+	}
+	let mut list = L::get();
+	let due: Vec<_> = list.drain(..due_len(&list, at)).collect();
+	if !due.is_empty() {
+		L::put(list);
+	}
+	due
+}
+
+/// Number of entries up to and including `at`.
+fn due_len(list: &[(ParaId, BlockNumber)], at: BlockNumber) -> usize {
+	list.partition_point(|(_, block)| *block <= at)
+}
+
+/// Weight of [`take_due`].
+pub(super) fn list_weight<T: Config>(due: &[(ParaId, BlockNumber)]) -> Weight {
+	db::<T>(2, u64::from(!due.is_empty()))
 }
 
 impl<T: Config> Pallet<T> {
 	/// Whether the para may upgrade: no upgrade is under way and the cooldown of the last one is over.
 	pub fn can_upgrade_validation_code(id: ParaId) -> bool {
 		!FutureCodeHash::<T>::contains_key(id) && !UpgradeRestrictionSignal::<T>::contains_key(id)
+	}
+
+	/// Begins an upgrade that the para itself did not ask for: it may be anything, so all of it is checked.
+	/// `included_at` of such an upgrade is now.
+	///
+	/// # Errors
+	///
+	/// `NotRegistered` if the para is not there, not there yet or about to go, `CannotUpgradeCode` during
+	/// another upgrade or its cooldown, `InvalidCode` if the code is too short or too long.
+	pub fn schedule_code_upgrade_external(
+		id: ParaId,
+		new_code: ValidationCode,
+		upgrade_strategy: UpgradeStrategy,
+	) -> DispatchResult {
+		ensure!(Self::is_valid_para(id), Error::<T>::NotRegistered);
+		ensure!(Self::can_upgrade_validation_code(id), Error::<T>::CannotUpgradeCode);
+		let config = configuration::ActiveConfig::<T>::get();
+		ensure!(has_valid_size(&new_code, &config), Error::<T>::InvalidCode);
+		Self::schedule_code_upgrade(id, new_code, now::<T>(), &config, upgrade_strategy);
+		Self::deposit_event(Event::CodeUpgradeScheduled(id));
+		Ok(())
 	}
 
 	/// Begins an upgrade. What is not allowed is logged and ignored: candidates were checked before.
@@ -26,9 +78,13 @@ impl<T: Config> Pallet<T> {
 		config: &HostConfiguration,
 		upgrade_strategy: UpgradeStrategy,
 	) {
-		let size = new_code.0.len();
-		if size < MIN_CODE_SIZE as usize || size > config.max_code_size as usize {
-			log::warn!(target: LOG_TARGET, "para {id}: upgrade ignored, code has {size} bytes");
+		if !has_valid_size(&new_code, config) {
+			log::warn!(target: LOG_TARGET, "para {id}: upgrade ignored, code has {} bytes", new_code.0.len());
+			return;
+		}
+		// Nothing would ever release the code of a para that does not exist.
+		if !Heads::<T>::contains_key(id) {
+			log::warn!(target: LOG_TARGET, "para {id}: upgrade ignored, there is no such para");
 			return;
 		}
 		if FutureCodeHash::<T>::contains_key(id) {
@@ -43,7 +99,11 @@ impl<T: Config> Pallet<T> {
 		FutureCodeHash::<T>::insert(id, hash);
 		UpgradeRestrictionSignal::<T>::insert(id, UpgradeRestriction::Present);
 		let until = included_at.saturating_add(config.validation_upgrade_cooldown);
-		UpgradeCooldowns::<T>::mutate(|list| insert_by_block(list, id, until));
+		UpgradeCooldowns::<T>::mutate(|list| {
+			// Root does not wait for a cooldown to end. The end of the first would end the second one, too.
+			list.retain(|(other, _)| *other != id);
+			insert_by_block(list, id, until);
+		});
 		let cause = PvfCheckCause::Upgrade { id, included_at, upgrade_strategy };
 		Self::kick_off_pvf_check(cause, hash, new_code);
 	}
@@ -73,7 +133,7 @@ impl<T: Config> Pallet<T> {
 
 	/// Notes the head of an included candidate, and switches the code if its relay parent is late enough.
 	pub fn note_new_head(id: ParaId, head: HeadData, context: BlockNumber) {
-		Heads::<T>::insert(id, head);
+		Heads::<T>::insert(id, &head);
 		MostRecentContext::<T>::insert(id, context);
 		match FutureCodeUpgrades::<T>::get(id) {
 			Some(expected_at) if expected_at <= context => {
@@ -90,6 +150,21 @@ impl<T: Config> Pallet<T> {
 			// The para has seen that its upgrade is off.
 			None => UpgradeGoAheadSignal::<T>::remove(id),
 		}
+		T::OnNewHead::on_new_head(id, &head);
+	}
+
+	/// Overwrites the head.
+	pub(crate) fn set_current_head(id: ParaId, head: HeadData) {
+		Heads::<T>::insert(id, head);
+		Self::deposit_event(Event::CurrentHeadUpdated(id));
+	}
+
+	/// Replaces the current code from now on, by code that needs no vote.
+	pub(super) fn replace_current_code(id: ParaId, code: ValidationCode) {
+		let hash = code.hash();
+		Self::increase_code_ref(hash, &code);
+		Self::set_current_code(id, hash, now::<T>());
+		Self::deposit_event(Event::CurrentCodeUpdated(id));
 	}
 
 	/// Replaces the current code from relay parent `at` on. A reference for the new code is there already.
@@ -108,6 +183,15 @@ impl<T: Config> Pallet<T> {
 		activated_at: BlockNumber,
 		hash: ValidationCodeHash,
 	) {
+		// Two replacements may fall on one block, as when a para goes in the block of its upgrade. Each keeps
+		// its code: the second one moves to the next block that is free.
+		let mut expected_at = expected_at;
+		while PastCodeHash::<T>::contains_key((id, expected_at)) {
+			match expected_at.checked_add(1) {
+				Some(next) => expected_at = next,
+				None => return Self::decrease_code_ref(hash),
+			}
+		}
 		PastCodeMeta::<T>::mutate(id, |meta| {
 			meta.upgrade_times.push(ReplacementTimes { expected_at, activated_at });
 		});
@@ -120,11 +204,8 @@ impl<T: Config> Pallet<T> {
 		let retention = configuration::ActiveConfig::<T>::get().code_retention_period;
 		let mut weight = db::<T>(1, 0);
 		let Some(up_to) = at.checked_sub(retention.saturating_add(1)) else { return weight };
-		if PastCodePruning::<T>::decode_len().unwrap_or(0) == 0 {
-			return weight.saturating_add(db::<T>(1, 0));
-		}
-		let due = PastCodePruning::<T>::mutate(|list| take_due(list, up_to));
-		weight = weight.saturating_add(db::<T>(1, 1));
+		let due = take_due::<PastCodePruning<T>>(up_to);
+		weight = weight.saturating_add(list_weight::<T>(&due));
 		for (para, _) in due {
 			let mut meta = PastCodeMeta::<T>::get(para);
 			for expected_at in meta.prune_up_to(up_to) {
@@ -145,38 +226,57 @@ impl<T: Config> Pallet<T> {
 
 	/// Tells paras whose new code is ready to go ahead.
 	pub(super) fn signal_upcoming_upgrades(at: BlockNumber) -> Weight {
-		if UpcomingUpgrades::<T>::decode_len().unwrap_or(0) == 0 {
-			return db::<T>(1, 0);
-		}
-		let due = UpcomingUpgrades::<T>::mutate(|list| take_due(list, at));
+		let due = take_due::<UpcomingUpgrades<T>>(at);
 		for (para, _) in &due {
 			UpgradeGoAheadSignal::<T>::insert(para, UpgradeGoAhead::GoAhead);
 		}
-		db::<T>(1, 1 + due.len() as u64)
+		list_weight::<T>(&due).saturating_add(db::<T>(0, due.len() as u64))
 	}
 
 	/// Applies upgrades that do not wait for the para.
 	pub(super) fn apply_due_upgrades(at: BlockNumber) -> Weight {
-		if FutureCodeUpgradesAt::<T>::decode_len().unwrap_or(0) == 0 {
-			return db::<T>(1, 0);
-		}
-		let due = FutureCodeUpgradesAt::<T>::mutate(|list| take_due(list, at));
+		let due = take_due::<FutureCodeUpgradesAt<T>>(at);
 		for (para, expected_at) in &due {
 			if let Some(hash) = FutureCodeHash::<T>::take(para) {
 				Self::set_current_code(*para, hash, *expected_at);
 			}
 		}
-		db::<T>(1 + 4 * due.len() as u64, 1 + 6 * due.len() as u64)
+		let n = due.len() as u64;
+		list_weight::<T>(&due).saturating_add(db::<T>(5 * n, 6 * n))
 	}
 
 	/// Ends restrictions whose cooldown is over.
 	pub(super) fn end_cooldowns(at: BlockNumber) {
-		if UpgradeCooldowns::<T>::decode_len().unwrap_or(0) == 0 {
-			return;
-		}
-		for (para, _) in UpgradeCooldowns::<T>::mutate(|list| take_due(list, at)) {
+		for (para, _) in take_due::<UpgradeCooldowns<T>>(at) {
 			UpgradeRestrictionSignal::<T>::remove(para);
 		}
+	}
+
+	/// Weight of [`Self::end_cooldowns`] at the end of this block, and of finding it out.
+	pub(super) fn end_cooldowns_weight(at: BlockNumber) -> Weight {
+		let due = due_len(&UpgradeCooldowns::<T>::get(), at) as u64;
+		db::<T>(3, due + u64::from(due > 0))
+	}
+
+	/// Block at whose end the para's cooldown is over.
+	pub(super) fn cooldown_end(id: ParaId) -> Option<BlockNumber> {
+		UpgradeCooldowns::<T>::get().into_iter().find(|(other, _)| *other == id).map(|(_, until)| until)
+	}
+
+	/// Price of the end, in this block, of a cooldown that lasts until `until`.
+	pub(super) fn cooldown_removal_cost(until: BlockNumber) -> Balance {
+		Balance::from(until.saturating_sub(now::<T>())).saturating_mul(T::CooldownRemovalMultiplier::get())
+	}
+
+	/// Burns the price of the para's cooldown and ends it.
+	pub(super) fn end_cooldown_early(payer: &T::AccountId, id: ParaId) -> DispatchResult {
+		let Some(until) = Self::cooldown_end(id) else { return Ok(()) };
+		let cost = Self::cooldown_removal_cost(until);
+		T::Fungible::burn_from(payer, cost, Preservation::Preserve, Precision::Exact, Fortitude::Polite)?;
+		UpgradeCooldowns::<T>::mutate(|list| list.retain(|(other, _)| *other != id));
+		UpgradeRestrictionSignal::<T>::remove(id);
+		Self::deposit_event(Event::UpgradeCooldownRemoved { para_id: id });
+		Ok(())
 	}
 
 	/// One more user of the code; stores it for the first.
@@ -201,4 +301,8 @@ impl<T: Config> Pallet<T> {
 			CodeByHashRefs::<T>::insert(hash, refs - 1);
 		}
 	}
+}
+
+fn has_valid_size(code: &ValidationCode, config: &HostConfiguration) -> bool {
+	(MIN_CODE_SIZE as usize..=config.max_code_size as usize).contains(&code.0.len())
 }

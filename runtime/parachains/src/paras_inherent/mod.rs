@@ -1,15 +1,17 @@
-//! The inherent of the parachains protocol: the one extrinsic through which a block's author brings bitfields
-//! and backed candidates on chain (runtime §7).
+//! The inherent of the parachains protocol: the one extrinsic through which a block's author brings bitfields,
+//! backed candidates and dispute votes on chain (runtime §7).
 //!
 //! The author's node offers what it has; [`Call::enter`] is made from what is left when everything that does
 //! not pass has been dropped. Whoever executes the block runs the same pipeline over it and accepts it only
 //! if nothing is dropped any more. Every drop has a [`DropReason`], which is logged and returned.
 
+mod disputes;
 mod limit;
 mod sanitize;
 #[cfg(test)]
 mod tests;
 
+pub use disputes::DisputeDropReason;
 pub use pallet::*;
 pub use sanitize::{BitfieldDropReason, DropReason};
 
@@ -26,7 +28,7 @@ use frame_support::{
 use frame_system::pallet_prelude::*;
 use headway_primitives::{
 	constraints::RelayParentInfo, CandidateHash, Hash, Header, InherentData as ParachainsInherentData,
-	ParaId, ScrapedOnChainVotes, ValidatorIndex, PARACHAINS_INHERENT_IDENTIFIER,
+	ParaId, ScrapedOnChainVotes, SessionIndex, ValidatorIndex, PARACHAINS_INHERENT_IDENTIFIER,
 };
 
 const LOG_TARGET: &str = "runtime::inclusion-inherent";
@@ -42,6 +44,8 @@ pub struct Processed {
 	pub dropped: Vec<(ParaId, CandidateHash, DropReason)>,
 	/// Bitfields that did not pass.
 	pub dropped_bitfields: Vec<(ValidatorIndex, BitfieldDropReason)>,
+	/// Dispute votes that did not pass, by the session and the candidate that they are about.
+	pub dropped_disputes: Vec<(SessionIndex, CandidateHash, DisputeDropReason)>,
 }
 
 /// The most that the inherent may weigh: what a block may, without what each block weighs before anything is
@@ -62,8 +66,9 @@ fn max_weight<T: frame_system::Config>() -> Weight {
 	Weight::from_parts(time, u64::from(length))
 }
 
-/// What of [`max_weight`] is for the data: the rest is for the inherent itself and for the inclusion of a
-/// candidate per core, as far as that is not more than a quarter. Inclusion may exceed it all the same.
+/// What of [`max_weight`] is for bitfields, candidates and disputes together: the rest is for the inherent itself
+/// and for the inclusion of a candidate per core, as far as that is not more than a quarter. Inclusion may exceed
+/// it all the same.
 fn data_budget<T: frame_system::Config>(n_cores: u32) -> Weight {
 	let max = max_weight::<T>();
 	let inclusions = weights::enact_candidate::<T>(0, 0, 0).saturating_mul(n_cores.into());
@@ -178,6 +183,7 @@ pub mod pallet {
 	fn enter_weight<T: Config>(data: &ParachainsInherentData<Header>) -> Weight {
 		let parts = limit::bitfields_weight::<T>(&data.bitfields)
 			.saturating_add(limit::candidates_weight::<T>(&data.backed_candidates))
+			.saturating_add(disputes::disputes_weight::<T>(&data.disputes))
 			.saturating_add(weights::enter_empty::<T>());
 		let inclusions = weights::enact_candidate::<T>(0, 0, 0)
 			.saturating_mul(data.bitfields.first().map_or(0, |bitfield| bitfield.payload.0.len()) as u64);
@@ -207,19 +213,50 @@ pub mod pallet {
 				config.scheduling_parents_max(),
 			);
 
-			for set in &disputes {
+			let n_cores = scheduler::Pallet::<T>::n_cores();
+			// Nothing is held back from disputes: with many of them there is little else in the block.
+			let budget = max_weight::<T>().saturating_sub(weights::enter_empty::<T>());
+			let disputes::Selected { sets, weight: for_disputes, dropped: dropped_disputes } =
+				disputes::select::<T>(disputes, &config, budget);
+			for (session, hash, reason) in &dropped_disputes {
 				log::warn!(
 					target: LOG_TARGET,
-					"dropping {} votes on candidate {} of session {}: this runtime has no support for disputes",
-					set.statements.len(), set.candidate_hash, set.session,
+					"dropping the dispute of candidate {hash} of session {session}: {reason}",
 				);
 			}
-
-			let n_cores = scheduler::Pallet::<T>::n_cores();
-			let budget = data_budget::<T>(n_cores);
-			let (bitfields, backed_candidates, mut dropped, mut dropped_bitfields) =
-				limit::apply::<T>(bitfields, backed_candidates, budget, parent_hash);
+			let (mut bitfields, backed_candidates, mut dropped, mut dropped_bitfields) = limit::apply::<T>(
+				bitfields,
+				backed_candidates,
+				data_budget::<T>(n_cores).saturating_sub(for_disputes),
+				parent_hash,
+			);
+			disputes::import::<T>(&sets, &config);
+			let disputes: Vec<_> =
+				sets.into_iter().map(crate::disputes::CheckedDisputeStatementSet::into_set).collect();
+			if crate::disputes::Pallet::<T>::is_frozen() {
+				log::warn!(target: LOG_TARGET, "the chain is frozen: nothing is included or backed");
+				OnChainVotes::<T>::put(ScrapedOnChainVotes {
+					session,
+					backing_validators_per_candidate: Vec::new(),
+					disputes: disputes.clone(),
+				});
+				return Ok(Processed {
+					data: ParachainsInherentData {
+						bitfields: Vec::new(),
+						backed_candidates: Vec::new(),
+						disputes,
+						parent_header,
+					},
+					weight: weights::enter_empty::<T>().saturating_add(for_disputes),
+					dropped,
+					dropped_bitfields,
+					dropped_disputes,
+				});
+			}
+			let evicted = disputes::evict::<T>(session, &disputes);
+			evicted.drop_bitfields(&mut bitfields, &mut dropped_bitfields);
 			let mut weight = weights::enter_empty::<T>()
+				.saturating_add(for_disputes)
 				.saturating_add(limit::bitfields_weight::<T>(&bitfields))
 				.saturating_add(limit::candidates_weight::<T>(&backed_candidates));
 
@@ -236,6 +273,9 @@ pub mod pallet {
 			if weight.any_gt(max_weight::<T>()) {
 				log::warn!(target: LOG_TARGET, "inclusion makes the inherent overweight: {weight}");
 			}
+			for (_, hash, _) in &included.candidates {
+				crate::disputes::Pallet::<T>::note_included(session, *hash, at);
+			}
 			if scheduler::Pallet::<T>::availability_timeout_check_required() {
 				inclusion::Pallet::<T>::free_timedout();
 			}
@@ -246,7 +286,7 @@ pub mod pallet {
 			let n_eligible = eligible.values().map(BTreeSet::len).sum::<usize>();
 			let candidates =
 				sanitize::Candidates::<T>::new(&config, parent_hash, validators, included_now, eligible)
-					.without(BTreeSet::new())
+					.without(evicted.candidates)
 					.run(backed_candidates, &mut dropped);
 			let selected = candidates.values().map(Vec::len).sum::<usize>();
 			ensure!(selected <= n_eligible, Error::<T>::UnscheduledCandidate);
@@ -256,7 +296,7 @@ pub mod pallet {
 			OnChainVotes::<T>::put(ScrapedOnChainVotes {
 				session,
 				backing_validators_per_candidate: backed,
-				disputes: Vec::new(),
+				disputes: disputes.clone(),
 			});
 
 			for (para, hash, reason) in &dropped {
@@ -267,15 +307,11 @@ pub mod pallet {
 			}
 			let bitfields = bitfields.into_iter().map(headway_primitives::Signed::into_unchecked).collect();
 			Ok(Processed {
-				data: ParachainsInherentData {
-					bitfields,
-					backed_candidates,
-					disputes: Vec::new(),
-					parent_header,
-				},
+				data: ParachainsInherentData { bitfields, backed_candidates, disputes, parent_header },
 				weight,
 				dropped,
 				dropped_bitfields,
+				dropped_disputes,
 			})
 		}
 

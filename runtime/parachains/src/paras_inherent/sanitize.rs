@@ -37,7 +37,7 @@ pub enum DropReason {
 	Duplicate,
 	/// It does not fit to the state that it builds on, or its votes are wrong: the name of the error.
 	Verification(&'static str),
-	/// A dispute of this block concluded against it, or against a candidate that it builds on.
+	/// A dispute found it, or one that it builds on, to be invalid.
 	Disputed,
 	/// A candidate that it builds on, or that came before it, was dropped.
 	Behind(CandidateHash),
@@ -67,8 +67,8 @@ impl core::fmt::Display for DropReason {
 			Self::UnknownPara => f.write_str("para has no head or no code"),
 			Self::Duplicate => f.write_str("candidate is there twice"),
 			Self::Verification(error) => write!(f, "does not pass verification: {error}"),
-			Self::Disputed => f.write_str("concluded invalid by a dispute, or behind such a candidate"),
 			Self::Behind(hash) => write!(f, "behind candidate {hash}, which was dropped"),
+			Self::Disputed => f.write_str("a dispute found it, or one that it builds on, to be invalid"),
 			Self::NoEligibleCore => f.write_str("no core for the para in this block"),
 			Self::CoreNotEligible(Some(core)) => write!(f, "core {core} is not free for the para"),
 			Self::CoreNotEligible(None) => f.write_str("names no core"),
@@ -90,6 +90,8 @@ pub enum BitfieldDropReason {
 	UnknownValidator,
 	/// The signature is not the validator's, for this block's parent and session.
 	InvalidSignature,
+	/// It speaks of a core whose candidate was found to be invalid in this block.
+	DisputedCore,
 	/// The block is full.
 	Overweight,
 }
@@ -101,6 +103,7 @@ impl core::fmt::Display for BitfieldDropReason {
 			Self::Unsorted => "it is not behind all lower validators",
 			Self::UnknownValidator => "no such validator",
 			Self::InvalidSignature => "invalid signature",
+			Self::DisputedCore => "a core's candidate was found to be invalid",
 			Self::Overweight => "the block is full",
 		})
 	}
@@ -288,6 +291,16 @@ impl<'a, T: Config> Candidates<'a, T> {
 		passed
 	}
 
+	/// Neither a dispute of this block nor one before it may have found the candidate to be invalid.
+	fn check_undisputed(&self, hash: CandidateHash) -> Result<(), DropReason> {
+		let invalid = self.evicted.contains(&hash)
+			|| crate::disputes::Pallet::<T>::concluded_invalid(self.session, hash);
+		if invalid {
+			return Err(DropReason::Disputed);
+		}
+		Ok(())
+	}
+
 	/// Checks a candidate against the state that it builds on, finds its core and checks its group's votes.
 	fn verify(
 		&self,
@@ -301,9 +314,7 @@ impl<'a, T: Config> Candidates<'a, T> {
 		let relay_parent_number =
 			inclusion::Pallet::<T>::verify_backed_candidate(state, &candidate.candidate)
 				.map_err(verification)?;
-		if self.evicted.contains(&hash) {
-			return Err(DropReason::Disputed);
-		}
+		self.check_undisputed(hash)?;
 		let core = self.take_core(&candidate, cores)?;
 		let group = inclusion::Pallet::<T>::responsible_group(
 			&self.scheduling_parents,

@@ -17,8 +17,7 @@ use alloc::vec;
 use frame_support::{assert_noop, assert_ok, traits::Hooks};
 use headway_primitives::{
 	ump::{ClaimQueueOffset, CoreSelector, UmpSignal, UmpSignalError, UMP_SEPARATOR},
-	BackedCandidate, CandidateCommitments, CoreIndex, DescriptorVersionError, DisputeStatementSet,
-	FeatureIndex, ValidationCode,
+	BackedCandidate, CandidateCommitments, CoreIndex, DescriptorVersionError, FeatureIndex, ValidationCode,
 };
 
 const A: u32 = 2000;
@@ -63,7 +62,7 @@ fn configured(
 }
 
 /// Runs a test on a chain where para A has these many cores: its own is the last, all others are assigned.
-fn with_cores<R>(
+pub(super) fn with_cores<R>(
 	config: configuration::HostConfiguration,
 	n_cores: u32,
 	test: impl FnOnce(&mut Chain) -> R,
@@ -87,7 +86,7 @@ fn assign_cores(chain: &mut Chain, n: u32) {
 }
 
 /// Moves a candidate to a core.
-fn on_core(candidate: Candidate, core: u32) -> Candidate {
+pub(super) fn on_core(candidate: Candidate, core: u32) -> Candidate {
 	let mut candidate = candidate.describe(|d| d.core_index = core as u16);
 	candidate.core = CoreIndex(core);
 	candidate
@@ -248,21 +247,6 @@ fn data_that_would_be_filtered_is_refused_at_execution() {
 			ParaInherent::enter(RuntimeOrigin::none(), data).map(drop).map_err(|error| error.error),
 			Err(Error::<Test>::InherentDataFilteredDuringExecution.into())
 		);
-	});
-}
-
-#[test]
-fn disputes_are_dropped() {
-	with_chain(config(), 4, 1, |chain| {
-		let set =
-			DisputeStatementSet { candidate_hash: Default::default(), session: 0, statements: Vec::new() };
-		let data = ParachainsInherentData {
-			bitfields: Vec::new(),
-			backed_candidates: Vec::new(),
-			disputes: vec![set],
-			parent_header: chain.parent(),
-		};
-		assert!(chain.author(data).data.disputes.is_empty());
 	});
 }
 

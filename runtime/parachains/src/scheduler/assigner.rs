@@ -1,7 +1,7 @@
 //! Steps through the assignments of all cores: one step is one block (runtime §5.6).
 
 use super::{types::*, Config, CoreSchedules};
-use alloc::collections::BTreeMap;
+use alloc::{collections::BTreeMap, vec::Vec};
 use headway_primitives::{BlockNumber, CoreIndex, ParaId};
 
 /// All cores that were ever assigned.
@@ -16,25 +16,58 @@ pub(super) enum Mode {
 	Pop,
 }
 
-/// Takes the step of block `now`; returns who may use which of the first `n_cores` cores in it.
+/// What the first `n_cores` cores do in a block. Idle cores are in neither.
+#[derive(Default)]
+pub(super) struct Step {
+	/// Cores whose turn is a para's.
+	pub(super) bulk: BTreeMap<CoreIndex, ParaId>,
+	/// Cores whose turn is the on-demand pool's, ascending.
+	pub(super) pool: Vec<CoreIndex>,
+}
+
+impl Step {
+	/// Number of orders that can be served.
+	pub(super) fn pool_cores(&self) -> u32 {
+		self.pool.len() as u32
+	}
+
+	/// Who may use which core, when pool cores serve `orders` in their order.
+	pub(super) fn claims(self, orders: Vec<ParaId>) -> BTreeMap<CoreIndex, ParaId> {
+		let mut claims = self.bulk;
+		claims.extend(self.pool.into_iter().zip(orders));
+		claims
+	}
+}
+
+/// Takes the step of block `now`.
 ///
-/// Shares of the on-demand pool yield nothing: this runtime takes no on-demand orders.
+/// Cores from `n_cores` on do not take part: they get their work when it begins, but serve nobody, and so
+/// take no orders from cores that could serve them.
 pub(super) fn step<T: Config>(
 	descriptors: &mut Descriptors,
 	now: BlockNumber,
 	n_cores: u32,
 	mode: Mode,
-) -> BTreeMap<CoreIndex, ParaId> {
-	let mut claims = BTreeMap::new();
+) -> Step {
+	let mut step = Step::default();
 	for (core, descriptor) in descriptors.iter_mut() {
+		let takes_part = core.0 < n_cores;
+		if !takes_part && mode == Mode::Peek {
+			continue;
+		}
 		ensure_workload::<T>(*core, descriptor, now, mode);
-		if let (Some(CoreAssignment::Task(para)), true) =
-			(descriptor.current_work.as_mut().and_then(take_turn), core.0 < n_cores)
-		{
-			claims.insert(*core, ParaId(para));
+		if !takes_part {
+			continue;
+		}
+		match descriptor.current_work.as_mut().and_then(take_turn) {
+			Some(CoreAssignment::Task(para)) => {
+				step.bulk.insert(*core, ParaId(para));
+			},
+			Some(CoreAssignment::Pool) => step.pool.push(*core),
+			Some(CoreAssignment::Idle) | None => {},
 		}
 	}
-	claims
+	step
 }
 
 /// Ends work that is over and begins work that is due.
@@ -74,7 +107,7 @@ fn take_turn(work: &mut WorkState) -> Option<CoreAssignment> {
 	if state.remaining < work.step {
 		// What is left counts for the next round, so that shares that are no multiples of the step are exact over
 		// time.
-		work.pos += 1;
+		work.pos = work.pos.wrapping_add(1);
 		state.remaining = state.remaining.saturating_add(state.ratio);
 	}
 	Some(*who)

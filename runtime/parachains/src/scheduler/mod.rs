@@ -4,13 +4,25 @@
 //! The claim queue is not stored. It is predicted from the core descriptors, which are advanced by exactly
 //! one step per block, from the inherent; so a prediction and what later happens cannot disagree, unless a
 //! core is assigned anew.
+//!
+//! Two rules make use of time that would be lost, both as the reference has them:
+//!
+//! * A core that nobody claims in a block goes to its next claimant one block early. So the other sharers may use
+//!   what belongs to `Idle`, and a first claim has time for asynchronous backing. The claim is not used up
+//!   by that: who is backed early has its turn all the same, so a para may get two blocks for the first order of
+//!   an empty pool.
+//! * A para whose core is occupied loses its turn, but an on-demand order goes back to the end of the queue.
+//!
+//! Cores that lost their group keep their assignments: if the number of cores grows again, they go on.
 
 mod assigner;
+mod pool;
 #[cfg(test)]
 mod tests;
 mod types;
 
 pub use pallet::*;
+pub use pool::OnDemandQueue;
 pub use types::*;
 
 use crate::{configuration, initializer::SessionChangeNotification, util::now};
@@ -18,7 +30,7 @@ use alloc::{
 	collections::{BTreeMap, VecDeque},
 	vec::Vec,
 };
-use assigner::{step, Mode};
+use assigner::{step, Mode, Step};
 use headway_primitives::{
 	BlockNumber, ClaimQueue, CoreIndex, GroupIndex, GroupRotationInfo, ParaId, ValidatorIndex,
 };
@@ -45,7 +57,10 @@ pub mod pallet {
 	const STORAGE_VERSION: StorageVersion = StorageVersion::new(4);
 
 	#[pallet::config]
-	pub trait Config: frame_system::Config + configuration::Config {}
+	pub trait Config: frame_system::Config + configuration::Config {
+		/// Orders that pool cores serve.
+		type OnDemand: OnDemandQueue;
+	}
 
 	#[pallet::error]
 	#[derive(PartialEq, Eq)]
@@ -154,10 +169,14 @@ pub mod pallet {
 			let lookahead = configuration::ActiveConfig::<T>::get().scheduler_params.lookahead;
 			let n_cores = Self::n_cores();
 			let mut descriptors = CoreDescriptors::<T>::get();
+			let steps: Vec<_> = (0..lookahead)
+				.map(|depth| step::<T>(&mut descriptors, first.saturating_add(depth), n_cores, Mode::Peek))
+				.collect();
+			let pool_cores: Vec<_> = steps.iter().map(Step::pool_cores).collect();
+			let orders = T::OnDemand::peek(first, &pool_cores);
 			let mut queue = ClaimQueue::new();
-			for depth in 0..lookahead {
-				let at = first.saturating_add(depth);
-				for (core, para) in step::<T>(&mut descriptors, at, n_cores, Mode::Peek) {
+			for (depth, (step, orders)) in (0..).zip(steps.into_iter().zip(orders)) {
+				for (core, para) in step.claims(orders) {
 					let claims: &mut VecDeque<ParaId> = queue.entry(core).or_default();
 					match (claims.len() as u32, depth) {
 						(len, depth) if len == depth => claims.push_back(para),
@@ -180,11 +199,25 @@ pub mod pallet {
 			let at = now::<T>();
 			let n_cores = Self::n_cores();
 			let mut descriptors = CoreDescriptors::<T>::get();
-			let mut eligible = step::<T>(&mut descriptors, at, n_cores, Mode::Pop);
+			let step_now = step::<T>(&mut descriptors, at, n_cores, Mode::Pop);
+			// A core without work is as good as one that was never assigned.
+			descriptors
+				.retain(|_, descriptor| descriptor.queue.is_some() || descriptor.current_work.is_some());
 			CoreDescriptors::<T>::put(&descriptors);
+
+			let orders = T::OnDemand::pop(at, step_now.pool_cores());
+			for (core, para) in step_now.pool.iter().zip(&orders) {
+				if is_blocked(*core) {
+					T::OnDemand::put_back(*para, at);
+				}
+			}
+			let mut eligible = step_now.claims(orders);
+
 			// Cores that nobody claims now go to their next claimant.
-			let next = step::<T>(&mut descriptors, at.saturating_add(1), n_cores, Mode::Peek);
-			for (core, para) in next {
+			let next = at.saturating_add(1);
+			let step_next = step::<T>(&mut descriptors, next, n_cores, Mode::Peek);
+			let orders = T::OnDemand::peek(next, &[step_next.pool_cores()]).pop().unwrap_or_default();
+			for (core, para) in step_next.claims(orders) {
 				eligible.entry(core).or_insert(para);
 			}
 			eligible.retain(|core, _| !is_blocked(*core));

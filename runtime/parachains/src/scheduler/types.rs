@@ -112,11 +112,11 @@ pub struct WorkState {
 
 impl From<Schedule> for WorkState {
 	fn from(Schedule { assignments, end_hint, .. }: Schedule) -> Self {
-		let step = assignments.iter().map(|(_, ratio)| *ratio).min().unwrap_or(PartsOf57600::FULL);
-		let assignments = assignments
-			.into_iter()
-			.map(|(who, ratio)| (who, AssignmentState { ratio, remaining: ratio }))
-			.collect();
+		// With an empty share as the step the first turn would never end.
+		let shares = assignments.into_iter().filter(|(_, ratio)| ratio.0 > 0);
+		let step = shares.clone().map(|(_, ratio)| ratio).min().unwrap_or(PartsOf57600::FULL);
+		let assignments =
+			shares.map(|(who, ratio)| (who, AssignmentState { ratio, remaining: ratio })).collect();
 		Self { assignments, end_hint, pos: 0, step }
 	}
 }

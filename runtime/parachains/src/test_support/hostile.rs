@@ -2,7 +2,9 @@
 
 use super::Entropy;
 use crate::{
-	configuration, inclusion,
+	configuration,
+	disputes::testing::Vote,
+	inclusion,
 	mock::{Candidate, Chain, Test},
 	scheduler, shared,
 };
@@ -11,9 +13,9 @@ use bitvec::prelude::{BitVec, Lsb0};
 use codec::Encode;
 use headway_primitives::{
 	ump::{ClaimQueueOffset, CoreSelector, UmpSignal, UMP_SEPARATOR},
-	BackedCandidate, BlockNumber, CandidateHash, CoreIndex, DisputeStatement, DisputeStatementSet,
-	FeatureIndex, HeadData, Header, InherentData, OutboundHrmpMessage, ParaId,
-	UncheckedSignedAvailabilityBitfield, ValidationCode, ValidatorIndex,
+	BackedCandidate, BlockNumber, CandidateHash, CoreIndex, DisputeStatementSet, FeatureIndex, HeadData,
+	Header, InherentData, OutboundHrmpMessage, ParaId, UncheckedSignedAvailabilityBitfield, ValidationCode,
+	ValidatorIndex,
 };
 
 /// Inherent data, and whether it is as honest nodes make it.
@@ -54,7 +56,16 @@ impl Maker {
 				parent_header.state_root = entropy.hash();
 			}
 			if entropy.chance(32) {
-				disputes = (0..1 + entropy.below(3)).map(|_| dispute(chain, &candidates, entropy)).collect();
+				let pending = inclusion::Pallet::<Test>::occupied_cores();
+				let hashes: Vec<_> = pending
+					.into_iter()
+					.map(|(_, pending)| pending.receipt().hash())
+					.chain(candidates.iter().chain(&self.stale).map(BackedCandidate::hash))
+					.collect();
+				disputes = (0..1 + entropy.below(3)).map(|_| dispute(&hashes, entropy)).collect();
+				if entropy.chance(48) {
+					disputes.push(disputes[0].clone());
+				}
 			}
 		}
 		self.stale.extend(candidates.iter().take(2).cloned());
@@ -387,24 +398,45 @@ fn spoil_bitfields(
 	}
 }
 
-/// A dispute that nobody has: at best its candidate exists.
-fn dispute(chain: &Chain, candidates: &[BackedCandidate], entropy: &mut Entropy) -> DisputeStatementSet {
-	let candidate_hash = match candidates.get(entropy.below(candidates.len() + 1)) {
-		Some(candidate) => candidate.hash(),
+/// A dispute with votes of validators, some of them spoiled.
+fn dispute(hashes: &[CandidateHash], entropy: &mut Entropy) -> DisputeStatementSet {
+	let hash = match hashes.get(entropy.below(hashes.len() + 1)) {
+		Some(hash) => *hash,
 		None => CandidateHash(entropy.hash()),
 	};
-	let statements = (0..entropy.below(4))
-		.map(|_| {
-			let statement = match entropy.below(3) {
-				0 => DisputeStatement::Invalid(headway_primitives::InvalidDisputeStatementKind::Explicit),
-				1 => DisputeStatement::Valid(headway_primitives::ValidDisputeStatementKind::Explicit),
-				_ => DisputeStatement::Valid(headway_primitives::ValidDisputeStatementKind::BackingValid(
-					chain.parent().hash(),
-				)),
-			};
-			let signature = sp_core::sr25519::Signature::default().into();
-			(statement, ValidatorIndex(entropy.below(8) as u32), signature)
-		})
-		.collect();
-	DisputeStatementSet { candidate_hash, session: entropy.below(3) as u32, statements }
+	let current = shared::CurrentSessionIndex::<Test>::get();
+	let session = if entropy.chance(48) { entropy.below(3) as u32 } else { current };
+	// One more than there are.
+	let n_validators = shared::ActiveValidatorKeys::<Test>::get().len() + usize::from(entropy.chance(16));
+	let mut votes = Vec::new();
+	let unanimous = entropy.chance(128);
+	for validator in 0..n_validators as u32 {
+		let vote = match (unanimous, validator) {
+			(true, 0) => Vote::Seconded,
+			(true, _) => Vote::Against,
+			(false, _) => match entropy.below(7) {
+				0 | 1 => Vote::Against,
+				2 => Vote::For,
+				3 => Vote::Seconded,
+				4 => Vote::Backed,
+				5 => Vote::Approved,
+				_ => continue,
+			},
+		};
+		votes.push((validator, vote));
+	}
+	if entropy.chance(32) {
+		if let Some(again) = votes.first().cloned() {
+			votes.push(again);
+		}
+	}
+	let mut set = crate::disputes::testing::dispute(session, hash, &votes);
+	if entropy.chance(32) && !set.statements.is_empty() {
+		let at = entropy.below(set.statements.len());
+		set.statements[at].2 = sp_core::sr25519::Signature::default().into();
+	}
+	if entropy.chance(32) {
+		set.statements.reverse();
+	}
+	set
 }

@@ -45,6 +45,12 @@ pub struct Outcome {
 	pub included: usize,
 	/// Blocks whose data was too much.
 	pub overweight: usize,
+	/// Disputes that were given.
+	pub disputes: usize,
+	/// Disputes that were imported.
+	pub disputes_kept: usize,
+	/// Blocks on a chain that a dispute has frozen.
+	pub frozen: usize,
 }
 
 impl core::ops::AddAssign for Outcome {
@@ -56,5 +62,8 @@ impl core::ops::AddAssign for Outcome {
 		self.bitfields_kept += other.bitfields_kept;
 		self.included += other.included;
 		self.overweight += other.overweight;
+		self.disputes += other.disputes;
+		self.disputes_kept += other.disputes_kept;
+		self.frozen += other.frozen;
 	}
 }

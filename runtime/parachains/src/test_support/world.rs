@@ -123,6 +123,9 @@ fn check(chain: &mut Chain, made: hostile::Made) -> Outcome {
 		bitfields_kept: created.bitfields.len(),
 		overweight: given.dropped.iter().any(|(_, _, reason)| *reason == DropReason::Overweight).into(),
 		included: 0,
+		disputes: data.disputes.len(),
+		disputes_kept: created.disputes.len(),
+		frozen: crate::disputes::Pallet::<Test>::is_frozen().into(),
 	};
 	let disabled = shared::Pallet::<Test>::disabled_validators();
 	ParaInherent::enter(RuntimeOrigin::none(), created).expect("the author's inherent is accepted");
@@ -133,7 +136,9 @@ fn check(chain: &mut Chain, made: hostile::Made) -> Outcome {
 }
 
 fn is_whole(processed: &Processed) -> bool {
-	processed.dropped.is_empty() && processed.dropped_bitfields.is_empty()
+	processed.dropped.is_empty()
+		&& processed.dropped_bitfields.is_empty()
+		&& processed.dropped_disputes.is_empty()
 }
 
 /// Checks the state after the inherent.

@@ -120,7 +120,7 @@ fn d10_bitfield_is_signed_once_a_while_after_the_leaf() {
 fn chunk_that_is_not_durable_does_not_count() {
 	let mut rig = Rig::new();
 	let here = sample(1);
-	rig.held = Some(Vec::new());
+	rig.world.held = Some(Vec::new());
 	rig.store(&here);
 	let leaf = rig.leaf(10, vec![here.occupying(1)], vec![]);
 	rig.activate(leaf, &[]);

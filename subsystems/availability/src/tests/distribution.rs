@@ -150,7 +150,7 @@ fn d8_expected_chunk_follows_the_mapping_of_the_core() {
 	// Core 1, systematic threshold 4: validator 3 holds chunk 7.
 	let mapped = known.encoding.chunks[7].clone();
 	respond(&mut rig, token, Ok(ChunkResponseV2::Chunk(mapped.clone())));
-	assert_eq!(rig.disk[&keys::chunk(&known.hash(), ValidatorIndex(LOCAL))], mapped.encode());
+	assert_eq!(rig.world.content[&keys::chunk(&known.hash(), ValidatorIndex(LOCAL))], mapped.encode());
 }
 
 #[test]
@@ -220,9 +220,10 @@ fn d9_proof_of_validity_with_another_hash_is_not_delivered() {
 	];
 	for (result, expected) in cases {
 		let mut rig = Rig::new();
+		let from = rig.session.info.discovery_keys[5].clone();
 		let effects = rig.send(Event::FetchPoV {
 			token: Token(77),
-			from: rig.session.info.discovery_keys[5].clone(),
+			from,
 			candidate_hash: known.hash(),
 			pov_hash: known.data.pov.hash(),
 			scheduling_parent: hash(10),

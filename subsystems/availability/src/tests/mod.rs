@@ -7,9 +7,11 @@ mod store;
 use super::*;
 use codec::Encode;
 use headway_machine::{
-	testing::{block, hash, leaf, peer, session, validator_keys, verifier, TestSigner},
+	testing::{
+		block, hash, leaf, peer, session, validator_keys, verifier, Answer, Driven, TestSigner, World,
+	},
 	wire::{InboundRequest, RequestProtocol},
-	InboundRequestId, Reason, Reputation, SessionContext, Stage, Trace,
+	InboundRequestId, Reason, Reputation, SessionContext, Stage,
 };
 use headway_primitives::{
 	BlockData, CandidateDescriptorV2, CandidateEvent, CandidateReceiptV2, CoreIndex, CoreState, GroupIndex,
@@ -17,6 +19,7 @@ use headway_primitives::{
 	ValidatorIndex, ValidatorPair, ValidatorSignature,
 };
 use sp_core::ByteArray;
+use std::ops::{Deref, DerefMut};
 
 const N: u32 = 10;
 const LOCAL: u32 = 3;
@@ -89,19 +92,69 @@ fn sample(n: u8) -> Sample {
 	Sample { receipt, data: Arc::new(data), encoding }
 }
 
-struct Rig {
-	machine: Availability,
-	now: Timestamp,
-	session: Arc<SessionContext>,
-	keys: Vec<ValidatorPair>,
-	disk: BTreeMap<StorageKey, Vec<u8>>,
-	/// Whether the disk works.
-	disk_ok: bool,
+/// Coder and disk.
+struct Disk {
+	content: BTreeMap<StorageKey, Vec<u8>>,
+	/// Whether it works.
+	ok: bool,
 	/// Writes that a test wants to answer itself.
 	held: Option<Vec<(Token, Vec<WriteOp>)>>,
-	traces: Vec<Trace>,
+}
+
+impl Disk {
+	fn apply(&mut self, batch: Vec<WriteOp>) {
+		for op in batch {
+			match op {
+				WriteOp::Put { key, value } => self.content.insert(key, value),
+				WriteOp::Delete { key } => self.content.remove(&key),
+			};
+		}
+	}
+}
+
+impl World<Availability> for Disk {
+	fn answer(&mut self, effect: Effect) -> Answer<Event, Effect> {
+		match effect {
+			Effect::Encode { token, n_validators, data } => {
+				Answer::Event(Event::Encoded { token, result: encode(n_validators, &data) })
+			},
+			Effect::Load { token, key } => {
+				Answer::Event(Event::Loaded { token, value: self.content.get(&key).cloned() })
+			},
+			Effect::Write { token, batch } => {
+				if let Some(held) = &mut self.held {
+					held.push((token, batch));
+					return Answer::Later;
+				}
+				if self.ok {
+					self.apply(batch);
+				}
+				Answer::Event(Event::Written { token, ok: self.ok })
+			},
+			other => Answer::Show(other),
+		}
+	}
+}
+
+struct Rig {
+	driven: Driven<Availability, Disk>,
+	session: Arc<SessionContext>,
+	keys: Vec<ValidatorPair>,
 	requests: u64,
-	log: String,
+}
+
+impl Deref for Rig {
+	type Target = Driven<Availability, Disk>;
+
+	fn deref(&self) -> &Self::Target {
+		&self.driven
+	}
+}
+
+impl DerefMut for Rig {
+	fn deref_mut(&mut self) -> &mut Self::Target {
+		&mut self.driven
+	}
 }
 
 impl Rig {
@@ -113,82 +166,17 @@ impl Rig {
 		let keys = validator_keys(N);
 		let groups = vec![vec![0, 1, 2], vec![3, 4, 5], vec![6, 7, 8, 9]];
 		let session = session(7, &keys, groups, local);
-		Rig {
-			machine: machine(&keys),
-			now: Timestamp::from_unix_ms(1_000_000_000),
-			session,
-			keys,
-			disk: BTreeMap::new(),
-			disk_ok: true,
-			held: None,
-			traces: Vec::new(),
-			requests: 0,
-			log: String::new(),
-		}
+		let disk = Disk { content: BTreeMap::new(), ok: true, held: None };
+		let driven = Driven::new(machine(&keys), disk, Timestamp::from_unix_ms(1_000_000_000));
+		Rig { driven, session, keys, requests: 0 }
 	}
 
 	/// The process dies, and another one takes over its disk.
 	fn restart(&mut self) {
-		self.machine = machine(&self.keys);
-		let meta = self.disk.iter().filter(|(key, _)| key.column == Column::Meta);
+		self.driven.machine = machine(&self.keys);
+		let meta = self.world.content.iter().filter(|(key, _)| key.column == Column::Meta);
 		let entries = meta.map(|(key, value)| (key.key.clone(), value.clone())).collect();
 		self.send(Event::Restore { entries });
-	}
-
-	fn send(&mut self, event: Event) -> Vec<Effect> {
-		let mut effects = Effects::new();
-		self.machine.handle(self.now, event, &mut effects);
-		self.settle(effects)
-	}
-
-	fn advance(&mut self, ms: u64) -> Vec<Effect> {
-		self.now = self.now + Duration::from_millis(ms);
-		let mut effects = Effects::new();
-		self.machine.tick(self.now, &mut effects);
-		assert!(self.machine.next_deadline().is_none_or(|due| due > self.now), "a tick moves the deadline");
-		self.settle(effects)
-	}
-
-	/// Plays coder and disk.
-	fn settle(&mut self, mut effects: Effects<Effect>) -> Vec<Effect> {
-		let mut out = Vec::new();
-		while let Some(effect) = effects.pop() {
-			self.log.push_str(&format!("{effect:?}\n"));
-			let answer = match effect {
-				Effect::Encode { token, n_validators, data } => {
-					Event::Encoded { token, result: encode(n_validators, &data) }
-				},
-				Effect::Load { token, key } => Event::Loaded { token, value: self.disk.get(&key).cloned() },
-				Effect::Write { token, batch } => match &mut self.held {
-					Some(held) => {
-						held.push((token, batch));
-						continue;
-					},
-					None => {
-						if self.disk_ok {
-							self.apply(batch);
-						}
-						Event::Written { token, ok: self.disk_ok }
-					},
-				},
-				other => {
-					out.push(other);
-					continue;
-				},
-			};
-			self.machine.handle(self.now, answer, &mut effects);
-		}
-		self.traces.extend(effects.take_traces());
-		out
-	}
-
-	fn apply(&mut self, batch: Vec<WriteOp>) {
-		for op in batch {
-			match op {
-				WriteOp::Put { key, value } => self.disk.insert(key, value),
-				WriteOp::Delete { key } => self.disk.remove(&key),
-			};
-		}
 	}
 
 	/// A leaf whose allowed ancestry are its two predecessors, on the fork that `fork` names.
@@ -230,10 +218,6 @@ impl Rig {
 			},
 			other => panic!("one answer expected, not {other:?}"),
 		}
-	}
-
-	fn dropped_because(&self, reason: Reason) -> bool {
-		self.traces.iter().any(|trace| trace.stage == Stage::Dropped(reason))
 	}
 }
 

@@ -15,7 +15,7 @@ fn stored(effects: &[Effect]) -> Vec<Result<(), StoreDataError>> {
 }
 
 fn meta(rig: &Rig, sample: &Sample) -> Option<CandidateMeta> {
-	let value = rig.disk.get(&keys::candidate_meta(&sample.hash()))?;
+	let value = rig.world.content.get(&keys::candidate_meta(&sample.hash()))?;
 	Some(CandidateMeta::decode(&mut &value[..]).unwrap())
 }
 
@@ -24,14 +24,14 @@ fn a1_chunk_of_an_unknown_candidate_or_validator_is_not_stored() {
 	let mut rig = Rig::new();
 	let known = sample(1);
 	rig.block_with(10, vec![known.backed()]);
-	let before = rig.disk.clone();
+	let before = rig.world.content.clone();
 	let mut effects = Effects::new();
 	let Availability { store, tokens, .. } = &mut rig.machine;
 	let chunk = &known.encoding.chunks[0];
 	assert!(!store.store_chunk(sample(2).hash(), ValidatorIndex(0), chunk, tokens, &mut effects));
 	assert!(!store.store_chunk(known.hash(), ValidatorIndex(N), chunk, tokens, &mut effects));
 	assert!(effects.is_empty());
-	assert_eq!(rig.disk, before);
+	assert_eq!(rig.world.content, before);
 }
 
 #[test]
@@ -58,14 +58,14 @@ fn a3_data_with_another_erasure_root_is_refused_and_not_stored() {
 	request.expected_erasure_root = hash(99);
 	let effects = rig.send(Event::StoreData { token: Token(500), request });
 	assert_eq!(stored(&effects), [Err(StoreDataError::ErasureRootMismatch)]);
-	assert!(rig.disk.is_empty());
+	assert!(rig.world.content.is_empty());
 	assert!(rig.dropped_because(Reason::ErasureRootMismatch));
 
 	let mut request = sample(1).request();
 	request.n_validators = 1;
 	let effects = rig.send(Event::StoreData { token: Token(500), request });
 	assert_eq!(stored(&effects), [Err(StoreDataError::Failed)]);
-	assert!(rig.disk.is_empty());
+	assert!(rig.world.content.is_empty());
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn d8_chunks_are_stored_by_validator_and_carry_their_own_index() {
 	request.node_features = [false, false, true].into_iter().collect();
 	rig.send(Event::StoreData { token: Token(500), request });
 	for n in 0..N {
-		let value = &rig.disk[&keys::chunk(&sample(1).hash(), ValidatorIndex(n))];
+		let value = &rig.world.content[&keys::chunk(&sample(1).hash(), ValidatorIndex(n))];
 		// Ten validators have a systematic threshold of 4.
 		assert_eq!(ErasureChunk::decode(&mut &value[..]).unwrap().index.0, (2 * 4 + n) % N);
 	}
@@ -130,8 +130,8 @@ fn broken_values_are_not_served() {
 	let mut rig = Rig::new();
 	let known = sample(1);
 	rig.store(&known);
-	rig.disk.insert(keys::available_data(&known.hash()), vec![0xff; 3]);
-	rig.disk.remove(&keys::chunk(&known.hash(), ValidatorIndex(0)));
+	rig.world.content.insert(keys::available_data(&known.hash()), vec![0xff; 3]);
+	rig.world.content.remove(&keys::chunk(&known.hash(), ValidatorIndex(0)));
 	let candidate_hash = known.hash();
 	assert_eq!(rig.ask(RequestProtocol::PoV, PoVRequest { candidate_hash }.encode()), (Some(vec![1]), 0));
 	let chunk = ChunkRequest { candidate_hash, index: ValidatorIndex(0) }.encode();
@@ -145,9 +145,9 @@ fn a5_data_that_is_never_included_is_pruned_after_an_hour() {
 	rig.store(&sample(1));
 	rig.block_with(10, vec![sample(2).backed()]);
 	rig.advance(3_599_000);
-	assert_eq!(rig.disk.iter().filter(|(key, _)| key.column == Column::Meta).count(), 4);
+	assert_eq!(rig.world.content.iter().filter(|(key, _)| key.column == Column::Meta).count(), 4);
 	rig.advance(301_000);
-	assert!(rig.disk.is_empty(), "{:?}", rig.disk.keys());
+	assert!(rig.world.content.is_empty(), "{:?}", rig.world.content.keys());
 	assert_eq!(rig.machine.next_deadline(), None);
 }
 
@@ -158,13 +158,13 @@ fn a6_included_data_is_kept_until_finality_and_then_as_long_as_configured() {
 	rig.store(&known);
 	rig.block_with(11, vec![known.included()]);
 	rig.advance(100 * 3_600_000);
-	assert!(rig.disk.contains_key(&keys::available_data(&known.hash())), "not finalized yet");
+	assert!(rig.world.content.contains_key(&keys::available_data(&known.hash())), "not finalized yet");
 	rig.finalize(12);
 	assert!(matches!(meta(&rig, &known).unwrap().state, State::Finalized(_)));
 	rig.advance(3_599_000);
-	assert!(rig.disk.contains_key(&keys::available_data(&known.hash())));
+	assert!(rig.world.content.contains_key(&keys::available_data(&known.hash())));
 	rig.advance(301_000);
-	assert!(rig.disk.is_empty(), "{:?}", rig.disk.keys());
+	assert!(rig.world.content.is_empty(), "{:?}", rig.world.content.keys());
 }
 
 #[test]
@@ -181,14 +181,14 @@ fn a7_finality_of_one_fork_decides_over_all_blocks_up_to_its_height() {
 	rig.block_with(12, vec![]);
 	rig.block_with(13, vec![]);
 	let unfinalized = || keys::unfinalized(11, &hash(1011), &lost.hash());
-	assert!(rig.disk.contains_key(&unfinalized()));
+	assert!(rig.world.content.contains_key(&unfinalized()));
 
 	rig.finalize(10);
 	assert!(matches!(meta(&rig, &both).unwrap().state, State::Unfinalized(_, blocks) if blocks.len() == 2));
 	rig.finalize(13);
 	assert!(matches!(meta(&rig, &both).unwrap().state, State::Finalized(_)));
 	assert!(matches!(meta(&rig, &lost).unwrap().state, State::Unavailable(_)));
-	assert!(!rig.disk.contains_key(&unfinalized()));
+	assert!(!rig.world.content.contains_key(&unfinalized()));
 	assert!(rig.machine.store.is_consistent());
 	rig.advance(3_601_000);
 	rig.advance(300_000);
@@ -221,7 +221,7 @@ fn inclusion_of_what_was_never_seen_is_ignored() {
 	let mut rig = Rig::new();
 	rig.block_with(11, vec![sample(1).included()]);
 	rig.finalize(11);
-	assert!(rig.disk.is_empty());
+	assert!(rig.world.content.is_empty());
 }
 
 #[test]
@@ -234,16 +234,16 @@ fn restart_restores_what_is_there_and_when_it_goes() {
 	rig.block_with(11, vec![finalized.included()]);
 	rig.finalize(11);
 	rig.block_with(12, vec![unfinalized.included()]);
-	let before = rig.disk.clone();
+	let before = rig.world.content.clone();
 	rig.restart();
-	assert_eq!(rig.disk, before);
+	assert_eq!(rig.world.content, before);
 	assert!(rig.machine.store.is_consistent());
 	for sample in [&unavailable, &unfinalized, &finalized] {
 		let request = PoVRequest { candidate_hash: sample.hash() }.encode();
 		assert!(rig.ask(RequestProtocol::PoV, request).0.unwrap().len() > 1);
 		assert_eq!(stored(&rig.store(sample)), [Ok(())]);
 	}
-	assert_eq!(rig.disk, before, "nothing had to be stored again");
+	assert_eq!(rig.world.content, before, "nothing had to be stored again");
 	rig.advance(3_601_000);
 	rig.advance(300_000);
 	assert_eq!(
@@ -253,7 +253,7 @@ fn restart_restores_what_is_there_and_when_it_goes() {
 	rig.finalize(12);
 	rig.advance(3_601_000);
 	rig.advance(300_000);
-	assert!(rig.disk.is_empty(), "{:?}", rig.disk.keys());
+	assert!(rig.world.content.is_empty(), "{:?}", rig.world.content.keys());
 }
 
 #[test]
@@ -261,8 +261,8 @@ fn unreadable_metadata_is_skipped() {
 	let mut rig = Rig::new();
 	let good = sample(1);
 	rig.store(&good);
-	rig.disk.insert(keys::candidate_meta(&sample(2).hash()), vec![9]);
-	rig.disk.insert(StorageKey { column: Column::Meta, key: b"foreign".to_vec() }, vec![]);
+	rig.world.content.insert(keys::candidate_meta(&sample(2).hash()), vec![9]);
+	rig.world.content.insert(StorageKey { column: Column::Meta, key: b"foreign".to_vec() }, vec![]);
 	rig.restart();
 	assert!(rig.machine.store.has_data(&good.hash()));
 	assert_eq!(rig.traces.iter().filter(|t| t.stage == Stage::Dropped(Reason::StorageFailed)).count(), 2);
@@ -272,12 +272,12 @@ fn unreadable_metadata_is_skipped() {
 fn data_counts_as_stored_when_it_is_durable_and_not_before() {
 	let mut rig = Rig::new();
 	let known = sample(1);
-	rig.held = Some(Vec::new());
+	rig.world.held = Some(Vec::new());
 	assert!(stored(&rig.store(&known)).is_empty());
 	assert!(stored(&rig.store(&known)).is_empty(), "a second question waits for the same write");
 	let request = PoVRequest { candidate_hash: known.hash() }.encode();
 	assert_eq!(rig.ask(RequestProtocol::PoV, request).0, Some(vec![1]));
-	let held = rig.held.take().unwrap();
+	let held = rig.world.held.take().unwrap();
 	assert_eq!(held.len(), 1);
 	let effects = rig.send(Event::Written { token: held[0].0, ok: true });
 	assert_eq!(stored(&effects), [Ok(()), Ok(())]);
@@ -288,12 +288,12 @@ fn data_counts_as_stored_when_it_is_durable_and_not_before() {
 fn failed_write_is_reported_and_can_be_repeated() {
 	let mut rig = Rig::new();
 	let known = sample(1);
-	rig.disk_ok = false;
+	rig.world.ok = false;
 	assert_eq!(stored(&rig.store(&known)), [Err(StoreDataError::Failed)]);
 	assert!(!rig.machine.store.has_data(&known.hash()));
 	assert!(!rig.machine.store.expects_chunk(&known.hash(), ValidatorIndex(0)));
 	assert!(rig.dropped_because(Reason::StorageFailed));
-	rig.disk_ok = true;
+	rig.world.ok = true;
 	assert_eq!(stored(&rig.store(&known)), [Ok(())]);
 	assert!(rig.machine.store.has_data(&known.hash()));
 }
@@ -312,7 +312,8 @@ fn requests_that_wait_for_the_disk_are_bounded() {
 			protocol: RequestProtocol::PoV,
 			payload,
 		};
-		rig.machine.handle(rig.now, Event::Request(request), &mut effects);
+		let now = rig.now;
+		rig.machine.handle(now, Event::Request(request), &mut effects);
 	}
 	let refused = effects
 		.take()
@@ -367,7 +368,8 @@ fn memory_and_disk_agree_whatever_happens() {
 				samples.iter().all(|sample| in_memory.get(&sample.hash()) == on_disk(sample).as_ref()),
 				"seed {seed}"
 			);
-			let has_data = |sample: &&Sample| rig.disk.contains_key(&keys::available_data(&sample.hash()));
+			let has_data =
+				|sample: &&Sample| rig.world.content.contains_key(&keys::available_data(&sample.hash()));
 			let promised = samples.iter().filter(|sample| rig.machine.store.has_data(&sample.hash()));
 			assert_eq!(
 				promised.map(Sample::hash).collect::<Vec<_>>(),
@@ -378,6 +380,6 @@ fn memory_and_disk_agree_whatever_happens() {
 		rig.finalize(u64::from(number) + 5);
 		rig.advance(4_000_000);
 		rig.advance(4_000_000);
-		assert!(rig.disk.is_empty(), "seed {seed}: {:?}", rig.disk.keys());
+		assert!(rig.world.content.is_empty(), "seed {seed}: {:?}", rig.world.content.keys());
 	}
 }

@@ -123,6 +123,7 @@ fn bk_07_a_candidate_found_invalid_never_gets_our_vote() {
 		reason: Reason::AlreadyKnown,
 	};
 	assert_eq!(harness.send(candidate.second()), [dropped]);
+	assert_eq!(harness.traces.last().map(|trace| trace.stage), Some(Stage::Duplicate));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::*;
 use codec::{Decode, Encode};
 use headway_machine::{
-	testing::{block, hash, leaf, peer, session, validator_keys},
+	testing::{block, hash, leaf, peer, session, validator_keys, Driven},
 	wire::{
 		CollationMessage, CollationRequestV2, CollationRequestV3, CollationResponse, CollationResponseV3,
 		CollationVersion, CollatorMessageV2, CollatorMessageV3, RequestProtocol, ViewMessage,
@@ -19,10 +19,8 @@ const PARA: ParaId = ParaId(2000);
 
 /// Groups {0, 1}, {2, 3}, {4, 5} on cores 0, 1, 2; the para is on core 0 now and on core 1 later.
 struct Rig {
-	machine: CollatorSide,
-	now: Timestamp,
+	driven: Driven<CollatorSide, ()>,
 	session: Arc<SessionContext>,
-	traces: Vec<Trace>,
 	requests: u64,
 }
 
@@ -34,13 +32,9 @@ impl Rig {
 	fn without_para(para: Option<ParaId>) -> Self {
 		let session = session(7, &validator_keys(6), vec![vec![0, 1], vec![2, 3], vec![4, 5]], None);
 		let pair = CollatorPair::from_string("//Collator", None).unwrap();
-		let mut rig = Rig {
-			machine: CollatorSide::new(Declaration::sign(&pair, &peer(100))),
-			now: Timestamp::from_unix_ms(1_000),
-			session,
-			traces: Vec::new(),
-			requests: 0,
-		};
+		let declaration = Declaration::new(pair.public(), &peer(100), |payload| pair.sign(payload));
+		let driven = Driven::new(CollatorSide::new(declaration), (), Timestamp::from_unix_ms(1_000));
+		let mut rig = Rig { driven, session, requests: 0 };
 		if let Some(para) = para {
 			rig.send(Event::CollateOn(para));
 		}
@@ -69,22 +63,11 @@ impl Rig {
 	}
 
 	fn send(&mut self, event: Event) -> Vec<NetworkEffect> {
-		let mut effects = Effects::new();
-		self.machine.handle(self.now, event, &mut effects);
-		self.take(effects)
+		self.driven.send(event).into_iter().map(|Effect::Network(effect)| effect).collect()
 	}
 
 	fn advance(&mut self, ms: u64) -> Vec<NetworkEffect> {
-		self.now = self.now + Duration::from_millis(ms);
-		let mut effects = Effects::new();
-		self.machine.tick(self.now, &mut effects);
-		assert!(self.machine.next_deadline().is_none_or(|due| due > self.now), "a tick moves the deadline");
-		self.take(effects)
-	}
-
-	fn take(&mut self, mut effects: Effects<Effect>) -> Vec<NetworkEffect> {
-		self.traces.extend(effects.take_traces());
-		effects.take().into_iter().map(|Effect::Network(effect)| effect).collect()
+		self.driven.advance(ms).into_iter().map(|Effect::Network(effect)| effect).collect()
 	}
 
 	fn keys(&self, validators: &[usize]) -> BTreeSet<AuthorityDiscoveryId> {
@@ -140,7 +123,7 @@ impl Rig {
 	}
 
 	fn stages(&self) -> Vec<Stage> {
-		self.traces.iter().map(|trace| trace.stage).collect()
+		self.driven.traces.iter().map(|trace| trace.stage).collect()
 	}
 }
 
@@ -288,7 +271,7 @@ fn block_that_a_peer_knew_before_us_is_advertised_when_we_catch_up() {
 	for head in 100..200 {
 		rig.view(1, &[head]);
 	}
-	assert_eq!(rig.machine.peers[&peer(1)].early_heads_len(), UNKNOWN_HEADS_MAX);
+	assert_eq!(rig.driven.machine.peers[&peer(1)].early_heads_len(), UNKNOWN_HEADS_MAX);
 }
 
 #[test]
@@ -444,12 +427,12 @@ fn cc08_segments_that_do_not_fit_are_dropped() {
 		(segment(10, 0, vec![candidate(10, 0, 5, 6)]), Some(Reason::AlreadyKnown)),
 	];
 	for (segment, reason) in cases {
-		rig.traces.clear();
+		rig.driven.traces.clear();
 		let effects = rig.distribute(&segment);
 		assert_eq!(wanted(&effects), [rig.keys(&[0, 1, 2, 3])], "connections are refreshed all the same");
 		assert_eq!(rig.stages().first().copied(), reason.map(Stage::Dropped));
 	}
-	assert_eq!(rig.machine.blocks[&hash(10)].candidates.len(), 1);
+	assert_eq!(rig.driven.machine.blocks[&hash(10)].candidates.len(), 1);
 
 	rig.distribute(&with(|segment| segment.candidates.clear()));
 	let foreign = rig.distribute(&with(|segment| segment.para = ParaId(3000)));
@@ -462,7 +445,7 @@ fn candidate_with_an_output_head_that_is_there_is_listed_but_not_stored_again() 
 	let mut rig = Rig::new();
 	rig.distribute(&segment(10, 0, vec![candidate(10, 0, 1, 2)]));
 	rig.distribute(&segment(10, 1, vec![candidate(10, 1, 1, 2)]));
-	let stored = &rig.machine.blocks[&hash(10)];
+	let stored = &rig.driven.machine.blocks[&hash(10)];
 	assert_eq!((stored.candidates.len(), stored.segments.len()), (1, 2));
 }
 
@@ -475,7 +458,7 @@ fn cc09_collators_that_take_us_for_a_validator_are_disconnected() {
 			.unwrap(),
 	};
 	let rig = Rig::new();
-	let Declaration { collator, signature } = rig.machine.declaration.clone();
+	let Declaration { collator, signature } = rig.driven.machine.declaration.clone();
 	let advert = headway_machine::wire::AdvertiseCollationV2 {
 		scheduling_parent: hash(10),
 		candidate_hash: CandidateHash(hash(1)),
@@ -507,10 +490,11 @@ fn cc10_collations_leave_with_their_scheduling_parent() {
 	rig.request_v2(1, 10, &fetched);
 	let (waiting, effects) = rig.request_v2(2, 10, &fetched);
 	assert!(effects.is_empty());
-	rig.traces.clear();
+	rig.driven.traces.clear();
 	let effects = rig.activate(20, Some(10));
 	assert_eq!(answers(&effects), [(waiting, None, 0)]);
 	let expired: BTreeSet<_> = rig
+		.driven
 		.traces
 		.iter()
 		.filter(|trace| trace.stage == Stage::Dropped(Reason::OutOfView))
@@ -531,7 +515,7 @@ fn fetched_collations_are_followed_to_inclusion() {
 	let (receipt, head) = (built.receipt.clone(), built.head_data.clone());
 	let backed = CandidateEvent::CandidateBacked(receipt.clone(), head.clone(), CoreIndex(0), GroupIndex(0));
 	let included = CandidateEvent::CandidateIncluded(receipt, head, CoreIndex(0), GroupIndex(0));
-	rig.traces.clear();
+	rig.driven.traces.clear();
 	rig.activate_with(11, Some(10), vec![backed]);
 	rig.activate_with(12, Some(11), vec![included]);
 	rig.activate(30, Some(12));
@@ -566,7 +550,7 @@ fn same_events_give_same_effects() {
 		}
 		all.extend(rig.advance(150));
 		all.extend(rig.activate(11, Some(10)));
-		format!("{all:?} {:?}", rig.traces)
+		format!("{all:?} {:?}", rig.driven.traces)
 	};
 	assert_eq!(scenario(), scenario());
 }

@@ -204,7 +204,7 @@ impl ValidatorSide {
 		if let Some(hash) = offer.candidate_hash() {
 			match self.progress(&at, offer.para, &hash) {
 				Some(Progress::Seconded) => {
-					effects.trace(offer.trace(now, Stage::Dropped(Reason::AlreadyKnown)));
+					effects.trace(offer.trace(now, Stage::Duplicate));
 					return;
 				},
 				Some(Progress::Underway) => return self.set_aside(now, offer, Reason::AlreadyKnown, effects),

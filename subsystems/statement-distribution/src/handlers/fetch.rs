@@ -44,8 +44,10 @@ impl StatementDistribution {
 		let about = About::new(request.id.scheduling_parent, request.id.candidate);
 		if !self.requests.contains(&request.id) {
 			// Its scheduling parent is gone, or another request brought the candidate.
-			let known = self.candidates.confirmed(request.id.candidate).is_some();
-			ctx.dropped(about, if known { Reason::AlreadyKnown } else { Reason::OutOfView });
+			match self.candidates.confirmed(request.id.candidate) {
+				Some(_) => ctx.duplicate(about),
+				None => ctx.dropped(about, Reason::OutOfView),
+			}
 			return;
 		}
 		if let Err(refusal) = self.accept_response(ctx, &request, result) {

@@ -36,14 +36,23 @@ impl Ctx<'_> {
 
 	/// Notes that something was dropped.
 	fn dropped(&mut self, about: About, reason: Reason) {
-		let mut trace = Trace::new(self.now, SUBSYSTEM, Stage::Dropped(reason));
+		self.trace(about, Stage::Dropped(reason));
+	}
+
+	/// Notes that something was known already.
+	fn duplicate(&mut self, about: About) {
+		self.trace(about, Stage::Duplicate);
+	}
+
+	fn trace(&mut self, about: About, stage: Stage) {
+		let mut trace = Trace::new(self.now, SUBSYSTEM, stage);
 		(trace.candidate, trace.para, trace.relay_parent) =
 			(about.candidate, about.para, about.scheduling_parent);
 		self.effects.trace(trace);
 	}
 }
 
-/// What a dropped message was about, as far as it is known.
+/// What a message was about, as far as it is known.
 #[derive(Clone, Copy, Default, Debug)]
 struct About {
 	candidate: Option<CandidateHash>,

@@ -77,7 +77,7 @@ impl StatementDistribution {
 		match accepted {
 			Accepted::Import(checked) => self.import_statement(ctx, peer, scheduling_parent, place, checked),
 			Accepted::Known => {
-				ctx.dropped(about, Reason::AlreadyKnown);
+				ctx.duplicate(about);
 				self.change_reputation(ctx, peer, Reputation::BenefitMajor("known statement"));
 				Ok(())
 			},
@@ -108,7 +108,7 @@ impl StatementDistribution {
 			self.requests.add_source(RequestId { scheduling_parent, candidate, group }, origin, peer);
 		}
 		if parent.store.insert(checked, false) != Inserted::Fresh {
-			ctx.dropped(About::new(scheduling_parent, candidate), Reason::AlreadyKnown);
+			ctx.duplicate(About::new(scheduling_parent, candidate));
 			self.change_reputation(ctx, peer, Reputation::BenefitMajor("known statement"));
 			return Ok(());
 		}

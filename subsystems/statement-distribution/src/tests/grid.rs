@@ -219,7 +219,7 @@ fn sg_09_a_direct_statement_is_not_sent_back_but_on() {
 	let output = world.acknowledge(next, &candidate, "sv.");
 	assert_eq!(output.statements(), [(vec![next], 5, Valid)]);
 	let output = world.receive(next, 5, Valid, &candidate);
-	assert_eq!(output.reasons, [Reason::AlreadyKnown], "they crossed");
+	assert_eq!((output.reasons, output.duplicates), (vec![], 1), "they crossed");
 	assert_eq!(world.reputation(next), GOOD);
 	let output = world.receive(next, 5, Valid, &candidate);
 	assert_eq!(output.reasons, [Reason::UnexpectedMessage]);

@@ -63,7 +63,7 @@ fn step(world: &mut World, random: &mut Random, candidates: &[Built], tokens: &m
 				let backed = world.backed(candidate);
 				return Output {
 					effects: output.effects.into_iter().chain(backed.effects).collect(),
-					reasons: Vec::new(),
+					..Output::default()
 				};
 			}
 			output

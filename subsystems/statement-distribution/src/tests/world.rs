@@ -35,7 +35,10 @@ const RANDOMNESS: [u8; 32] = [19; 32];
 #[derive(Debug, Default)]
 pub(crate) struct Output {
 	pub(crate) effects: Vec<Effect>,
+	/// Of what was dropped.
 	pub(crate) reasons: Vec<Reason>,
+	/// How often something was known already.
+	pub(crate) duplicates: usize,
 }
 
 /// Number of the validator that a peer is.
@@ -220,6 +223,7 @@ impl World {
 			);
 			output.effects.extend(part.effects);
 			output.reasons.extend(part.reasons);
+			output.duplicates += part.duplicates;
 		}
 		self.now = end;
 		output
@@ -241,11 +245,13 @@ impl World {
 			}
 			output.effects.push(effect);
 		}
-		let reason = |stage| match stage {
-			Stage::Dropped(reason) => Some(reason),
-			_ => None,
-		};
-		output.reasons.extend(effects.take_traces().into_iter().filter_map(|trace| reason(trace.stage)));
+		for trace in effects.take_traces() {
+			match trace.stage {
+				Stage::Dropped(reason) => output.reasons.push(reason),
+				Stage::Duplicate => output.duplicates += 1,
+				_ => {},
+			}
+		}
 		output
 	}
 

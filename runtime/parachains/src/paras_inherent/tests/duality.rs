@@ -37,6 +37,7 @@ fn pipeline_is_idempotent_and_what_it_leaves_is_accepted() {
 	if cases >= CASES {
 		assert!(total.candidates > total.backed && total.backed > total.candidates / 10, "{total:?}");
 		assert!(total.bitfields > total.bitfields_kept && total.included > 0, "{total:?}");
+		assert!(total.disputes > total.disputes_kept && total.disputes_kept > 0, "{total:?}");
 	}
 }
 

@@ -60,7 +60,7 @@ fn cv06_what_the_claim_queue_has_no_room_for_waits_until_room_is_made() {
 	let samples: Vec<Sample> = (1..5).map(|head| sample(A, 10, 0, head)).collect();
 	for (n, sample) in (1..).zip(&samples) {
 		rig.collator(n, CollationVersion::V2, A);
-		rig.known_heads.insert(sample.parent_hash(), sample.data.clone());
+		rig.world.known_heads.insert(sample.parent_hash(), sample.data.clone());
 	}
 	let token = fetched_from(&rig.advertise(1, &samples[0]), 1);
 	for n in 2..5 {
@@ -107,7 +107,7 @@ fn cv08_paras_are_fetched_in_the_order_of_the_claim_queue() {
 	let a = [sample(A, 10, 0, 1), sample(A, 10, 0, 2)];
 	let b = sample(B, 10, 0, 3);
 	for sample in a.iter().chain([&b]) {
-		rig.known_heads.insert(sample.parent_hash(), sample.data.clone());
+		rig.world.known_heads.insert(sample.parent_hash(), sample.data.clone());
 	}
 	for (n, para) in [(1, A), (2, A), (3, B)] {
 		rig.collator(n, CollationVersion::V2, para);
@@ -125,19 +125,19 @@ fn cv08_paras_are_fetched_in_the_order_of_the_claim_queue() {
 fn advertisement_that_backing_could_not_second_is_tried_again_later() {
 	let mut rig = Rig::new("AAA");
 	rig.collator(1, CollationVersion::V2, A);
-	rig.can_second = false;
+	rig.world.can_second = false;
 	let early = sample(A, 10, 5, 6);
 	assert!(rig.advertise(1, &early).is_empty());
-	rig.can_second = true;
+	rig.world.can_second = true;
 	// Its parent was seconded by somebody else in the meantime.
 	assert_eq!(request(&rig.seconded(&sample(A, 10, 4, 5))).2, Some(early.hash()));
 
 	let mut rig = Rig::new("AAA");
 	rig.collator(1, CollationVersion::V2, A);
-	rig.can_second = false;
+	rig.world.can_second = false;
 	rig.advertise(1, &early);
 	assert!(rig.activate(11, "AAA", Some(10)).is_empty());
-	rig.can_second = true;
+	rig.world.can_second = true;
 	assert_eq!(request(&rig.activate(12, "AAA", Some(11))).2, Some(early.hash()));
 }
 
@@ -145,7 +145,7 @@ fn advertisement_that_backing_could_not_second_is_tried_again_later() {
 fn advertisement_set_aside_leaves_a_trace_when_its_block_leaves_the_view() {
 	let mut rig = Rig::new("AAA");
 	rig.collator(1, CollationVersion::V2, A);
-	rig.can_second = false;
+	rig.world.can_second = false;
 	rig.advertise(1, &sample(A, 10, 5, 6));
 	assert!(!rig.dropped_because(Reason::CannotFollowChain));
 	rig.activate(20, "AAA", Some(10));
@@ -158,7 +158,7 @@ fn same_candidate_of_two_collators_takes_one_slot_and_is_fetched_once() {
 	rig.collator(1, CollationVersion::V2, A);
 	rig.collator(2, CollationVersion::V2, A);
 	let shared = sample(A, 10, 0, 1);
-	rig.known_heads.insert(shared.parent_hash(), shared.data.clone());
+	rig.world.known_heads.insert(shared.parent_hash(), shared.data.clone());
 	let token = fetched_from(&rig.advertise(1, &shared), 1);
 	assert!(rig.advertise(2, &shared).is_empty());
 	assert_eq!(rig.machine.claims(&hash(10), CoreIndex(0), A), 1);
@@ -223,7 +223,7 @@ fn cv19_collators_of_the_hold_off_para_wait_once_unless_invulnerable() {
 fn what_is_set_aside_is_bounded() {
 	let config = Config { collation_slots: 400, ..Default::default() };
 	let mut rig = Rig::with_config("AAA", config);
-	rig.can_second = false;
+	rig.world.can_second = false;
 	for n in 1..=30 {
 		rig.collator(n, CollationVersion::V2, A);
 		for head in 0..3 {

@@ -53,7 +53,7 @@ fn cv10_one_fetch_per_scheduling_parent_until_the_sharing_timeout() {
 		rig.collator(n, CollationVersion::V2, A);
 	}
 	let [first, second, other] = [sample(A, 10, 0, 1), sample(A, 10, 0, 2), sample(A, 9, 0, 3)];
-	rig.known_heads.insert(first.parent_hash(), first.data.clone());
+	rig.world.known_heads.insert(first.parent_hash(), first.data.clone());
 	let slow = fetched_from(&rig.advertise(1, &first), 1);
 	assert!(rig.advertise(2, &second).is_empty());
 	fetched_from(&rig.advertise(3, &other), 3);
@@ -91,7 +91,7 @@ fn cv11_invalid_collation_is_malicious_and_the_next_is_fetched() {
 	let (mut rig, token) = fetching(&good, CollationVersion::V2);
 	rig.collator(2, CollationVersion::V2, A);
 	rig.advertise(2, &sample(A, 10, 0, 2));
-	rig.known_heads.insert(good.parent_hash(), good.data.clone());
+	rig.world.known_heads.insert(good.parent_hash(), good.data.clone());
 	rig.respond(token, good.response());
 	// Another candidate with the same descriptor is not meant.
 	let mut other = good.clone();
@@ -106,7 +106,7 @@ fn cv11_invalid_collation_is_malicious_and_the_next_is_fetched() {
 fn collation_that_backing_drops_gives_its_slot_back_without_a_penalty() {
 	let good = sample(A, 10, 0, 1);
 	let (mut rig, token) = fetching(&good, CollationVersion::V2);
-	rig.known_heads.insert(good.parent_hash(), good.data.clone());
+	rig.world.known_heads.insert(good.parent_hash(), good.data.clone());
 	rig.respond(token, good.response());
 	assert_eq!(rig.machine.claims(&hash(10), CoreIndex(0), A), 1);
 	let effects = rig.send(Event::Dropped {
@@ -126,7 +126,7 @@ fn cv12_child_waits_for_its_parent() {
 		assert!(rig.respond(token, child.response()).is_empty());
 		assert_eq!(rig.machine.parked.len(), 1);
 		// The parent comes next, although the child keeps its slot.
-		rig.known_heads.insert(parent.parent_hash(), parent.data.clone());
+		rig.world.known_heads.insert(parent.parent_hash(), parent.data.clone());
 		rig.collator(2, CollationVersion::V2, A);
 		let token = fetched_from(&rig.advertise(2, &parent), 2);
 		assert_eq!(second_requests(&rig.respond(token, parent.response())), [parent.hash()]);
@@ -134,7 +134,7 @@ fn cv12_child_waits_for_its_parent() {
 	};
 
 	let mut rig = park();
-	rig.known_heads.insert(child.parent_hash(), child.data.clone());
+	rig.world.known_heads.insert(child.parent_hash(), child.data.clone());
 	assert_eq!(second_requests(&rig.seconded(&parent)), [child.hash()]);
 
 	let mut rig = park();
@@ -148,7 +148,7 @@ fn cv12_child_waits_for_its_parent() {
 
 	// Somebody else of the group may have seconded the parent.
 	let mut rig = park();
-	rig.known_heads.insert(child.parent_hash(), child.data.clone());
+	rig.world.known_heads.insert(child.parent_hash(), child.data.clone());
 	assert_eq!(second_requests(&rig.activate(11, "AAA", Some(10))), [child.hash()]);
 }
 
@@ -177,7 +177,7 @@ fn cv13_collation_that_is_not_what_was_advertised_is_malicious() {
 	];
 	for (what, response, data) in cases {
 		let (mut rig, token) = fetching(&advertised, CollationVersion::V2);
-		rig.known_heads.insert(advertised.parent_hash(), data);
+		rig.world.known_heads.insert(advertised.parent_hash(), data);
 		let effects = rig.respond(token, response);
 		assert_eq!(reports(&effects), [(peer(1), MALICIOUS)], "{what}");
 		assert!(second_requests(&effects).is_empty(), "{what}");
@@ -194,7 +194,7 @@ fn cv14_wrong_core_or_session_is_rejected_before_backing() {
 	for change in cases {
 		let wrong = sample(A, 10, 0, 1).with(change);
 		let (mut rig, token) = fetching(&wrong, CollationVersion::V2);
-		rig.known_heads.insert(wrong.parent_hash(), wrong.data.clone());
+		rig.world.known_heads.insert(wrong.parent_hash(), wrong.data.clone());
 		let effects = rig.respond(token, wrong.response());
 		assert!(second_requests(&effects).is_empty());
 		assert_eq!(reports(&effects), [(peer(1), MALICIOUS)]);
@@ -207,11 +207,11 @@ fn cv15_version_3_descriptor_needs_version_3_of_the_protocol() {
 	let v3 =
 		sample(A, 3, 0, 1).with(|descriptor| *descriptor = descriptor.clone().into_v3(hash(10), 7).unwrap());
 	let (mut rig, token) = fetching(&v3, CollationVersion::V3);
-	rig.known_heads.insert(v3.parent_hash(), v3.data.clone());
+	rig.world.known_heads.insert(v3.parent_hash(), v3.data.clone());
 	assert_eq!(second_requests(&rig.respond(token, v3.response())), [v3.hash()]);
 
 	let (mut rig, token) = fetching(&v3, CollationVersion::V2);
-	rig.known_heads.insert(v3.parent_hash(), v3.data.clone());
+	rig.world.known_heads.insert(v3.parent_hash(), v3.data.clone());
 	let effects = rig.respond(token, v3.response());
 	assert!(second_requests(&effects).is_empty());
 	assert!(reports(&effects).is_empty(), "a collator cannot say the version in version 2");
@@ -228,7 +228,7 @@ fn cv17_scheduling_session_is_compared_with_the_session_of_the_scheduling_parent
 	};
 	for (sample, accepted) in [(cross(6, 7), true), (cross(6, 6), false), (cross(7, 8), false)] {
 		let (mut rig, token) = fetching(&sample, CollationVersion::V3);
-		rig.known_heads.insert(sample.parent_hash(), sample.data.clone());
+		rig.world.known_heads.insert(sample.parent_hash(), sample.data.clone());
 		assert_eq!(!second_requests(&rig.respond(token, sample.response())).is_empty(), accepted);
 	}
 }
@@ -238,7 +238,7 @@ fn cv18_collator_of_a_seconded_collation_benefits_and_is_told() {
 	for version in [CollationVersion::V2, CollationVersion::V3] {
 		let good = sample(A, 10, 0, 1);
 		let (mut rig, token) = fetching(&good, version);
-		rig.known_heads.insert(good.parent_hash(), good.data.clone());
+		rig.world.known_heads.insert(good.parent_hash(), good.data.clone());
 		rig.respond(token, good.response());
 		let effects = rig.seconded(&good);
 		assert_eq!(reports(&effects), [(peer(1), 10_000)]);
@@ -260,7 +260,7 @@ fn cv18_collator_of_a_seconded_collation_benefits_and_is_told() {
 fn second_copy_of_a_candidate_that_is_validated_is_dropped() {
 	let good = sample(A, 10, 0, 1);
 	let (mut rig, token) = fetching(&good, CollationVersion::V2);
-	rig.known_heads.insert(good.parent_hash(), good.data.clone());
+	rig.world.known_heads.insert(good.parent_hash(), good.data.clone());
 	rig.collator(2, CollationVersion::V2, A);
 	rig.advertise(2, &good);
 	// The first takes too long, so the other one is asked too.

@@ -63,14 +63,14 @@ fn invariants_hold_whatever_happens() {
 					let at = number - dice.roll(3);
 					let sample = sample(para, at, dice.roll(3) as u8, dice.roll(4) as u8);
 					samples.insert(sample.hash(), sample.clone());
-					rig.can_second = dice.roll(4) > 0;
+					rig.world.can_second = dice.roll(4) > 0;
 					rig.advertise(n, &sample)
 				},
 				5 | 6 if !open.is_empty() => {
 					let (token, candidate) = open.swap_remove(dice.roll(open.len() as u64) as usize);
 					let sample = &samples[&candidate];
 					if dice.roll(2) == 0 {
-						rig.known_heads.insert(sample.parent_hash(), sample.data.clone());
+						rig.world.known_heads.insert(sample.parent_hash(), sample.data.clone());
 					}
 					match dice.roll(3) {
 						0 => rig.send(Event::Response { token, result: Err(RequestError::Timeout) }),

@@ -10,7 +10,7 @@ use super::*;
 use crate::Declaration;
 use codec::Encode;
 use headway_machine::{
-	testing::{block, hash, leaf, peer, session, validator_keys},
+	testing::{block, hash, leaf, peer, session, validator_keys, Answer, Driven, World},
 	wire::{
 		AdvertiseCollationV1, AdvertiseCollationV2, AdvertiseCollationV3, CollationResponse,
 		CollationVersion, CollatorMessageV1, CollatorMessageV2, CollatorMessageV3, Request, ViewMessage,
@@ -23,6 +23,7 @@ use headway_primitives::{
 	ValidatorIndex, ValidatorSignature,
 };
 use sp_core::{ByteArray, Pair};
+use std::ops::{Deref, DerefMut};
 
 const A: ParaId = ParaId(2000);
 const B: ParaId = ParaId(2001);
@@ -90,16 +91,57 @@ fn sample(para: ParaId, at: u64, parent: u8, head: u8) -> Sample {
 	Sample { receipt: CommittedCandidateReceiptV2 { descriptor, commitments }, pov, data }
 }
 
-struct Rig {
-	machine: ValidatorSide,
-	now: Timestamp,
-	session: Arc<SessionContext>,
+/// Backing and prospective parachains.
+struct Neighbours {
 	/// Whether backing could second anything.
 	can_second: bool,
 	/// Heads that prospective parachains know.
 	known_heads: BTreeMap<Hash, PersistedValidationData>,
-	traces: Vec<Trace>,
-	log: String,
+}
+
+impl World<ValidatorSide> for Neighbours {
+	fn answer(&mut self, effect: Effect) -> Answer<Event, Effect> {
+		match effect {
+			Effect::CanSecond(query) => {
+				Answer::Event(Event::CanSecond { token: query.token, allowed: self.can_second })
+			},
+			Effect::ValidationData(query) => {
+				let known = self.known_heads.get(&query.parent_head.hash()).cloned();
+				let data = match query.parent_head {
+					ParentHead::WithData { head_data, .. } if known.is_none() => {
+						Some(PersistedValidationData {
+							parent_head: head_data,
+							relay_parent_number: 10,
+							relay_parent_storage_root: hash(1_000_010),
+							max_pov_size: 1_000,
+						})
+					},
+					_ => known,
+				};
+				Answer::Event(Event::ValidationData { token: query.token, data })
+			},
+			other => Answer::Show(other),
+		}
+	}
+}
+
+struct Rig {
+	driven: Driven<ValidatorSide, Neighbours>,
+	session: Arc<SessionContext>,
+}
+
+impl Deref for Rig {
+	type Target = Driven<ValidatorSide, Neighbours>;
+
+	fn deref(&self) -> &Self::Target {
+		&self.driven
+	}
+}
+
+impl DerefMut for Rig {
+	fn deref_mut(&mut self) -> &mut Self::Target {
+		&mut self.driven
+	}
 }
 
 /// What the queue of core 0 looks like, in letters.
@@ -116,15 +158,9 @@ impl Rig {
 
 	fn with_config(letters: &str, config: Config) -> Self {
 		let session = session(7, &validator_keys(6), vec![vec![0, 1], vec![2, 3], vec![4, 5]], Some(0));
-		let mut rig = Rig {
-			machine: ValidatorSide::new(config),
-			now: Timestamp::from_unix_ms(11 * SLOT_MS + 100),
-			session,
-			can_second: true,
-			known_heads: BTreeMap::new(),
-			traces: Vec::new(),
-			log: String::new(),
-		};
+		let neighbours = Neighbours { can_second: true, known_heads: BTreeMap::new() };
+		let now = Timestamp::from_unix_ms(11 * SLOT_MS + 100);
+		let mut rig = Rig { driven: Driven::new(ValidatorSide::new(config), neighbours, now), session };
 		rig.activate(10, letters, None);
 		rig
 	}
@@ -138,53 +174,6 @@ impl Rig {
 		let activated = Some(Arc::new(self.leaf(number, letters)));
 		let deactivated = deactivated.map(|number| hash(number.into())).into_iter().collect();
 		self.send(Event::Leaves(LeavesUpdate { activated, deactivated }))
-	}
-
-	/// Sends an event and answers questions until only what concerns the network and backing is left.
-	fn send(&mut self, event: Event) -> Vec<Effect> {
-		let mut effects = Effects::new();
-		self.machine.handle(self.now, event, &mut effects);
-		self.settle(effects)
-	}
-
-	fn advance(&mut self, ms: u64) -> Vec<Effect> {
-		self.now = self.now + Duration::from_millis(ms);
-		let mut effects = Effects::new();
-		self.machine.tick(self.now, &mut effects);
-		assert!(self.machine.next_deadline().is_none_or(|due| due > self.now), "a tick moves the deadline");
-		self.settle(effects)
-	}
-
-	fn settle(&mut self, mut effects: Effects<Effect>) -> Vec<Effect> {
-		let mut out = Vec::new();
-		while let Some(effect) = effects.pop() {
-			self.log.push_str(&format!("{effect:?}\n"));
-			let answer = match effect {
-				Effect::CanSecond(query) => Event::CanSecond { token: query.token, allowed: self.can_second },
-				Effect::ValidationData(query) => {
-					let known = self.known_heads.get(&query.parent_head.hash()).cloned();
-					let data = match query.parent_head {
-						ParentHead::WithData { head_data, .. } if known.is_none() => {
-							Some(PersistedValidationData {
-								parent_head: head_data,
-								relay_parent_number: 10,
-								relay_parent_storage_root: hash(1_000_010),
-								max_pov_size: 1_000,
-							})
-						},
-						_ => known,
-					};
-					Event::ValidationData { token: query.token, data }
-				},
-				other => {
-					out.push(other);
-					continue;
-				},
-			};
-			self.machine.handle(self.now, answer, &mut effects);
-		}
-		self.traces.extend(effects.take_traces());
-		out
 	}
 
 	fn network(&mut self, event: NetworkEvent) -> Vec<Effect> {
@@ -243,10 +232,6 @@ impl Rig {
 			reason: Reason::InvalidExecution,
 		})
 	}
-
-	fn dropped_because(&self, reason: Reason) -> bool {
-		self.traces.iter().any(|trace| trace.stage == Stage::Dropped(reason))
-	}
 }
 
 fn pair(n: u8) -> CollatorPair {
@@ -255,7 +240,9 @@ fn pair(n: u8) -> CollatorPair {
 
 /// A declaration by collator `key`, signed for peer `signed_for`.
 fn declare(key: u8, signed_for: u8, version: CollationVersion, para: ParaId) -> CollationMessage {
-	let Declaration { collator, signature } = Declaration::sign(&pair(key), &peer(signed_for));
+	let pair = pair(key);
+	let Declaration { collator, signature } =
+		Declaration::new(pair.public(), &peer(signed_for), |payload| pair.sign(payload));
 	match version {
 		CollationVersion::V1 => CollationMessage::V1(CollatorMessageV1::Declare(collator, para, signature)),
 		CollationVersion::V2 => CollationMessage::V2(CollatorMessageV2::Declare(collator, para, signature)),
@@ -346,14 +333,14 @@ const MALICIOUS: i32 = i32::MIN;
 fn same_events_give_same_effects() {
 	let scenario = || {
 		let mut rig = Rig::new("ABA");
-		rig.can_second = true;
+		rig.world.can_second = true;
 		for (n, para) in [(1, A), (2, B), (3, A)] {
 			rig.collator(n, CollationVersion::V2, para);
 		}
 		let samples = [sample(A, 10, 0, 1), sample(B, 10, 0, 2), sample(A, 10, 1, 3)];
 		let mut all = Vec::new();
 		for (n, sample) in (1..).zip(&samples) {
-			rig.known_heads.insert(sample.parent_hash(), sample.data.clone());
+			rig.world.known_heads.insert(sample.parent_hash(), sample.data.clone());
 			all.extend(rig.advertise(n, sample));
 		}
 		let token = fetched_from(&all, 1);

@@ -1,4 +1,11 @@
 //! What all the other pallets need to know of the session and of recent relay blocks (runtime §3).
+//!
+//! Relay parents are kept by session, for as many sessions as the configuration says. Those of older sessions
+//! are not known any more from the moment a session begins, but they are deleted a few per block: a session may
+//! have thousands.
+
+#[cfg(test)]
+mod tests;
 
 pub use pallet::*;
 
@@ -16,6 +23,10 @@ use alloc::{
 
 /// Sessions from a decision to its effect: changes become visible one session before they apply.
 pub const SESSION_DELAY: SessionIndex = 2;
+
+/// Relay parents of old sessions that are deleted when a session begins. What is left goes in the idle time of
+/// blocks.
+const RELAY_PARENTS_DELETED_AT_ONCE: u32 = 128;
 
 /// A relay block that may schedule candidates.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, TypeInfo)]
@@ -84,7 +95,9 @@ impl SchedulingParentsTracker {
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;
+	use crate::weights;
 	use frame_support::{pallet_prelude::*, traits::DisabledValidators};
+	use frame_system::pallet_prelude::*;
 	use rand_chacha::{rand_core::SeedableRng, ChaCha20Rng};
 
 	#[pallet::pallet]
@@ -137,6 +150,25 @@ pub mod pallet {
 	pub type MinimumRelayParentNumber<T: Config> =
 		StorageMap<_, Twox64Concat, SessionIndex, BlockNumber, OptionQuery>;
 
+	/// The oldest session of which there may be relay parents in storage; up to [`OldestRelayParentSession`] they
+	/// are still to be deleted.
+	#[pallet::storage]
+	pub type OldestStoredRelayParentSession<T: Config> = StorageValue<_, SessionIndex, ValueQuery>;
+
+	#[pallet::hooks]
+	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+		fn on_idle(_: BlockNumberFor<T>, limit: Weight) -> Weight {
+			let base = weights::ref_time_micros(10).saturating_add(weights::db::<T>(2, 1));
+			let each = weights::ref_time_micros(2).saturating_add(weights::db::<T>(1, 1));
+			let affordable = limit.saturating_sub(base).checked_div_per_component(&each).unwrap_or(0);
+			let max = affordable.min(u64::from(RELAY_PARENTS_DELETED_AT_ONCE)) as u32;
+			if base.any_gt(limit) || max == 0 {
+				return Weight::zero();
+			}
+			base.saturating_add(each.saturating_mul(Self::delete_relay_parents(max).into()))
+		}
+	}
+
 	#[pallet::call]
 	impl<T: Config> Pallet<T> {}
 
@@ -170,14 +202,13 @@ pub mod pallet {
 			AllowedSchedulingParents::<T>::mutate(|tracker| tracker.buffer.clear());
 			let oldest = session.saturating_sub(max_relay_parent_session_age);
 			let previous = OldestRelayParentSession::<T>::get();
-			for pruned in previous..oldest {
-				// Bounded by the blocks of a session.
-				let _ = AllowedRelayParents::<T>::clear_prefix(pruned, u32::MAX, None);
-				MinimumRelayParentNumber::<T>::remove(pruned);
-			}
 			if oldest > previous {
+				for pruned in previous..oldest {
+					MinimumRelayParentNumber::<T>::remove(pruned);
+				}
 				OldestRelayParentSession::<T>::put(oldest);
 			}
+			Self::delete_relay_parents(RELAY_PARENTS_DELETED_AT_ONCE);
 
 			CurrentSessionIndex::<T>::put(session);
 			let mut indices: Vec<_> = (0..all.len() as u32).map(ValidatorIndex).collect();
@@ -189,6 +220,26 @@ pub mod pallet {
 			ActiveValidatorIndices::<T>::put(&indices);
 			ActiveValidatorKeys::<T>::put(&keys);
 			keys
+		}
+
+		/// Deletes relay parents of sessions that are too old: at most `max`, and one look at a session counts as
+		/// one. Returns how many.
+		pub(super) fn delete_relay_parents(max: u32) -> u32 {
+			let oldest = OldestRelayParentSession::<T>::get();
+			let first = OldestStoredRelayParentSession::<T>::get();
+			let (mut session, mut left) = (first, max);
+			while session < oldest && left > 0 {
+				let deleted = AllowedRelayParents::<T>::clear_prefix(session, left, None);
+				left = left.saturating_sub(deleted.unique.max(1));
+				if deleted.maybe_cursor.is_some() {
+					break;
+				}
+				session += 1;
+			}
+			if session != first {
+				OldestStoredRelayParentSession::<T>::put(session);
+			}
+			max - left
 		}
 
 		/// The session in which what is decided now takes effect.
@@ -220,6 +271,10 @@ pub mod pallet {
 
 		/// An allowed relay parent.
 		pub fn relay_parent_info(session: SessionIndex, relay_parent: Hash) -> Option<RelayParentInfo> {
+			// Older ones may be in storage, but only until they are deleted.
+			if session < OldestRelayParentSession::<T>::get() {
+				return None;
+			}
 			AllowedRelayParents::<T>::get(session, relay_parent)
 		}
 	}

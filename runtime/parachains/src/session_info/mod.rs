@@ -1,5 +1,8 @@
 //! What nodes need of past sessions, for as long as disputes may arise from them (runtime §8.3).
 
+#[cfg(test)]
+mod tests;
+
 pub use pallet::*;
 
 use crate::{initializer::SessionChangeNotification, scheduler, shared, util};
@@ -60,7 +63,9 @@ pub mod pallet {
 		pub(crate) fn on_new_session(notification: &SessionChangeNotification) {
 			let config = &notification.new_config;
 			let session = notification.session_index;
-			let previous = EarliestStoredSession::<T>::get();
+			// On a chain that had no session information before, there is none to forget.
+			let first = !EarliestStoredSession::<T>::exists();
+			let previous = if first { session } else { EarliestStoredSession::<T>::get() };
 			let earliest = session.saturating_sub(config.dispute_period).max(previous);
 			for forgotten in previous..earliest {
 				Sessions::<T>::remove(forgotten);

@@ -5,11 +5,14 @@
 //! answers for its child. Session 0 is applied when genesis is built, after configuration and paras: it has
 //! validators, groups and cores.
 
+#[cfg(test)]
+mod tests;
+
 pub use pallet::*;
 
 use crate::{
 	configuration::{self, HostConfiguration},
-	dmp, hrmp, inclusion, paras, scheduler, session_info, shared,
+	disputes, dmp, hrmp, inclusion, paras, scheduler, session_info, shared,
 	util::now,
 	weights,
 };
@@ -50,6 +53,16 @@ pub struct BufferedSessionChange {
 	pub session_index: SessionIndex,
 }
 
+/// Something that learns of a session after all pallets.
+pub trait OnNewSession {
+	/// The session begins.
+	fn on_new_session(notification: &SessionChangeNotification);
+}
+
+impl OnNewSession for () {
+	fn on_new_session(_: &SessionChangeNotification) {}
+}
+
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;
@@ -59,13 +72,15 @@ pub mod pallet {
 	pub struct Pallet<T>(_);
 
 	#[pallet::config]
-	pub trait Config: frame_system::Config + inclusion::Config + session_info::Config {
+	pub trait Config: frame_system::Config + inclusion::Config + disputes::slashing::Config {
 		/// Randomness that validators are shuffled with.
 		type Randomness: Randomness<Hash, BlockNumberFor<Self>>;
 		/// Who may force approval.
-		type ForceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
+		type ForceOrigin: EnsureOrigin<<Self as frame_system::Config>::RuntimeOrigin>;
 		/// Index of the session that a change is for.
 		type SessionIndex: Get<SessionIndex>;
+		/// What sells coretime.
+		type CoretimeOnNewSession: OnNewSession;
 	}
 
 	/// Whether the block was initialized and not yet finalized.
@@ -95,7 +110,8 @@ pub mod pallet {
 	#[pallet::hooks]
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
 		fn on_initialize(_: BlockNumberFor<T>) -> Weight {
-			let weight = paras::Pallet::<T>::initializer_initialize(now::<T>());
+			let weight = paras::Pallet::<T>::initializer_initialize(now::<T>())
+				.saturating_add(disputes::Pallet::<T>::initializer_initialize());
 			HasInitialized::<T>::put(());
 			// The finalization of a block without a new session reads two items and removes one.
 			weight.saturating_add(weights::db::<T>(3, 2))
@@ -158,9 +174,16 @@ pub mod pallet {
 			let outgoing = paras::Pallet::<T>::on_new_session(&notification);
 			scheduler::Pallet::<T>::on_new_session(&notification);
 			inclusion::Pallet::<T>::on_new_session(&notification, &outgoing);
+			if notification.prev_config.upward_queue_limits() != notification.new_config.upward_queue_limits()
+			{
+				inclusion::Pallet::<T>::refresh_upward_capacities();
+			}
 			session_info::Pallet::<T>::on_new_session(&notification);
+			let forgotten = disputes::Pallet::<T>::on_new_session(&notification);
+			disputes::slashing::Pallet::<T>::on_new_session(forgotten);
 			dmp::Pallet::<T>::on_new_session(&outgoing);
-			hrmp::Pallet::<T>::on_new_session(&outgoing);
+			hrmp::Pallet::<T>::on_new_session(&notification.prev_config, &outgoing);
+			T::CoretimeOnNewSession::on_new_session(&notification);
 		}
 	}
 }
