@@ -39,6 +39,7 @@ unit: ## Run all tests but the end-to-end tests (options in ARGS)
 
 e2e: ## Run the end-to-end tests on the built program (options in ARGS)
 ifneq ($(E2E_TESTS),)
+	scripts/polkadot-js.sh
 	HEADWAY_BIN=$(abspath $(HEADWAY)) $(CARGO) test --workspace $(E2E_TESTS) $(ARGS)
 endif
 

@@ -18,11 +18,7 @@ program=$(realpath "$program")
 PATH=$(dirname "$program"):$PATH
 export PATH
 
-# Packages as the lock file has them. Scripts of packages are not needed.
-if ! cmp -s zombienet/package-lock.json zombienet/node_modules/.headway-lock; then
-    npm ci --prefix zombienet --ignore-scripts --no-audit --no-fund --loglevel=error
-    cp zombienet/package-lock.json zombienet/node_modules/.headway-lock
-fi
+scripts/polkadot-js.sh
 
 [ $# -gt 0 ] || set -- zombienet/*.zndsl
 for test in "$@"; do

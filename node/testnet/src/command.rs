@@ -138,6 +138,7 @@ impl TestnetCmd {
 			work_ms: self.work_ms,
 			pov_kib: self.pov_kib,
 			backing: self.backing,
+			collator_args: Vec::new(),
 			epoch_duration: self.epoch_duration,
 			log: self.log.clone(),
 		};

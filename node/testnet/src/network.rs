@@ -58,6 +58,8 @@ pub struct NetworkConfig {
 	pub pov_kib: u32,
 	/// How candidates are backed.
 	pub backing: Backing,
+	/// More arguments for each collator.
+	pub collator_args: Vec<String>,
 	/// Slots of a session; none: as the chain says.
 	pub epoch_duration: Option<u64>,
 	/// Log filter of all nodes.
@@ -123,6 +125,11 @@ impl Node {
 		Ok(())
 	}
 
+	/// Arguments in addition to those that it has, from its next start on.
+	pub fn add_args(&mut self, args: &[&str]) {
+		self.args.extend(args.iter().map(|arg| (*arg).into()));
+	}
+
 	/// An error if it ended although it should run.
 	pub fn check(&mut self) -> Result<(), Error> {
 		self.process.as_mut().map_or(Ok(()), Process::check)
@@ -158,7 +165,9 @@ pub struct Network {
 	pub nodes: Vec<Node>,
 	/// The raw chain specification.
 	pub spec: PathBuf,
-	base_dir: PathBuf,
+	config: NetworkConfig,
+	/// Address of the first validator.
+	bootnode: Option<String>,
 	/// Held for as long as the network lives.
 	_lock: File,
 }
@@ -166,9 +175,9 @@ pub struct Network {
 impl Network {
 	/// Writes the chain specification and starts all nodes.
 	pub async fn start(config: &NetworkConfig) -> Result<Self, Error> {
-		let base_dir = config.base_dir.clone();
-		fs::create_dir_all(&base_dir).map_err(|error| Error::File { path: base_dir.clone(), error })?;
-		let lock = lock(&base_dir)?;
+		let base_dir = &config.base_dir;
+		fs::create_dir_all(base_dir).map_err(|error| Error::File { path: base_dir.clone(), error })?;
+		let lock = lock(base_dir)?;
 		let validators: Vec<String> = (0..config.validators as usize).map(validator_name).collect();
 		let paras: Vec<u32> = (0..config.parachains).map(|i| FIRST_PARA + i).collect();
 		let spec_path = base_dir.join("chain.json");
@@ -181,20 +190,20 @@ impl Network {
 		spec::write(&config.program, &config.chain, &spec_config, &spec_path)?;
 		let chain_id = chain_id(&spec_path)?;
 
-		let mut network = Self { nodes: Vec::new(), spec: spec_path, base_dir, _lock: lock };
+		let mut network =
+			Self { nodes: Vec::new(), spec: spec_path, config: config.clone(), bootnode: None, _lock: lock };
 		let ports = free_ports(3 * (validators.len() + paras.len() * config.collators_per_para as usize))?;
-		let mut ports = ports.into_iter();
-		let mut next_port = || ports.next().unwrap_or_default();
-		let mut bootnode = None;
+		let mut ports = ports.chunks_exact(3).map(|ports| (ports[0], ports[1], ports[2]));
+		let mut next_ports = || ports.next().unwrap_or_default();
 		for name in &validators {
-			let (p2p, rpc, prometheus) = (next_port(), next_port(), next_port());
-			let base_path = network.base_dir.join(name);
+			let ports = next_ports();
+			let base_path = network.base_dir().join(name);
 			spec::write_keystore(&base_path.join("chains").join(&chain_id).join("keystore"), name)?;
-			let mut args = network.common_args(config, name, (p2p, rpc, prometheus), bootnode.as_deref());
+			let mut args = network.common_args(name, ports);
 			args.push("--validator".into());
 			args.push("--insecure-validator-i-know-what-i-do".into());
-			bootnode.get_or_insert_with(|| address(name, p2p));
-			network.add(config, name.clone(), Role::Validator, args, (rpc, prometheus))?;
+			network.bootnode.get_or_insert_with(|| address(name, ports.0));
+			network.add(name.clone(), Role::Validator, args, ports)?;
 		}
 		for para in &paras {
 			for i in 0..config.collators_per_para {
@@ -202,16 +211,29 @@ impl Network {
 					1 => format!("collator-{para}"),
 					_ => format!("collator-{para}-{i}"),
 				};
-				let (p2p, rpc, prometheus) = (next_port(), next_port(), next_port());
-				let mut args = vec!["metronome".into()];
-				args.extend(network.common_args(config, &name, (p2p, rpc, prometheus), bootnode.as_deref()));
-				args.extend(["--parachain-id".into(), para.to_string()]);
-				args.extend(["--work-ms".into(), config.work_ms.to_string()]);
-				args.extend(["--pov-kib".into(), config.pov_kib.to_string()]);
-				network.add(config, name, Role::Collator(*para), args, (rpc, prometheus))?;
+				network.start_collator(name, *para, next_ports())?;
 			}
 		}
 		Ok(network)
+	}
+
+	/// Starts a collator of a para, whether or not the para is registered already.
+	pub fn add_collator(&mut self, para: u32) -> Result<(), Error> {
+		let ports = free_ports(3)?;
+		let ports = (ports[0], ports[1], ports[2]);
+		let n = self.nodes.iter().filter(|node| node.role == Role::Collator(para)).count();
+		let name = if n == 0 { format!("collator-{para}") } else { format!("collator-{para}-{n}") };
+		self.start_collator(name, para, ports)
+	}
+
+	fn start_collator(&mut self, name: String, para: u32, ports: (u16, u16, u16)) -> Result<(), Error> {
+		let mut args = vec!["metronome".into()];
+		args.extend(self.common_args(&name, ports));
+		args.extend(["--parachain-id".into(), para.to_string()]);
+		args.extend(["--work-ms".into(), self.config.work_ms.to_string()]);
+		args.extend(["--pov-kib".into(), self.config.pov_kib.to_string()]);
+		args.extend(self.config.collator_args.iter().cloned());
+		self.add(name, Role::Collator(para), args, ports)
 	}
 
 	/// A node by its name.
@@ -243,7 +265,7 @@ impl Network {
 
 	/// Directory of everything that belongs to the network.
 	pub fn base_dir(&self) -> &Path {
-		&self.base_dir
+		&self.config.base_dir
 	}
 
 	/// Asks all nodes to end, and waits for them.
@@ -255,33 +277,26 @@ impl Network {
 
 	fn add(
 		&mut self,
-		config: &NetworkConfig,
 		name: String,
 		role: Role,
 		args: Vec<String>,
-		(rpc_port, prometheus_port): (u16, u16),
+		(_, rpc_port, prometheus_port): (u16, u16, u16),
 	) -> Result<(), Error> {
-		let log = self.base_dir.join(format!("{name}.log"));
-		let program = config.program.clone();
+		let log = self.base_dir().join(format!("{name}.log"));
+		let program = self.config.program.clone();
 		let mut node = Node { name, role, rpc_port, prometheus_port, args, log, program, process: None };
 		node.start()?;
 		self.nodes.push(node);
 		Ok(())
 	}
 
-	fn common_args(
-		&self,
-		config: &NetworkConfig,
-		name: &str,
-		(p2p, rpc, prometheus): (u16, u16, u16),
-		bootnode: Option<&str>,
-	) -> Vec<String> {
+	fn common_args(&self, name: &str, (p2p, rpc, prometheus): (u16, u16, u16)) -> Vec<String> {
 		let path = |path: &Path| path.to_string_lossy().into_owned();
 		let mut args: Vec<String> = Vec::new();
 		let mut flag = |name: &str, value: String| args.extend([name.to_owned(), value]);
 		flag("--chain", path(&self.spec));
 		flag("--name", name.into());
-		flag("--base-path", path(&self.base_dir.join(name)));
+		flag("--base-path", path(&self.base_dir().join(name)));
 		flag("--node-key", hex::encode(node_key(name)));
 		flag("--listen-addr", format!("/ip4/127.0.0.1/tcp/{p2p}"));
 		// Validators tell the others where they are.
@@ -290,9 +305,9 @@ impl Network {
 		flag("--prometheus-port", prometheus.to_string());
 		flag("--rpc-methods", "unsafe".into());
 		flag("--rpc-cors", "all".into());
-		flag("--log", config.log.clone());
-		if let Some(bootnode) = bootnode {
-			flag("--bootnodes", bootnode.into());
+		flag("--log", self.config.log.clone());
+		if let Some(bootnode) = &self.bootnode {
+			flag("--bootnodes", bootnode.clone());
 		}
 		args.extend(["--no-telemetry", "--no-mdns", "--no-hardware-benchmarks"].map(String::from));
 		args

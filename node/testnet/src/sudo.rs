@@ -1,4 +1,4 @@
-//! Calls with the sudo key: switching asynchronous backing on and off in a running network.
+//! Calls in a running network, by Alice, who has the sudo key of local networks.
 
 use crate::{rpc::Rpc, Error};
 use codec::Encode;
@@ -17,7 +17,17 @@ use sp_runtime::{
 /// are in force from the session after the next one on. Answers the transaction's hash.
 pub async fn set_async_backing_params(rpc: &Rpc, params: AsyncBackingParams) -> Result<Hash, Error> {
 	let call = RuntimeCall::Configuration(configuration::Call::set_async_backing_params { new: params });
+	sudo(rpc, call).await
+}
+
+/// Makes a call as root, signed by Alice. Answers the transaction's hash.
+pub async fn sudo(rpc: &Rpc, call: RuntimeCall) -> Result<Hash, Error> {
 	submit(rpc, RuntimeCall::Sudo(pallet_sudo::Call::sudo { call: Box::new(call) })).await
+}
+
+/// Makes calls as root, all or none of them.
+pub async fn sudo_all(rpc: &Rpc, calls: Vec<RuntimeCall>) -> Result<Hash, Error> {
+	sudo(rpc, RuntimeCall::Utility(pallet_utility::Call::batch_all { calls })).await
 }
 
 /// Signs a call as Alice and submits it.
