@@ -2,7 +2,7 @@
 
 use codec::Encode;
 use headway_machine::{Execution, ExecutionError, ExecutionKind, Reason};
-use headway_metronome_pvf::{build, Head};
+use headway_metronome_pvf::{build, Head, Traffic};
 use headway_primitives::{
 	BlockData, CandidateHash, ExecutorParam, ExecutorParams, Hash, HeadData, PersistedValidationData, PoV,
 	PvfExecKind, ValidationCode,
@@ -154,7 +154,7 @@ fn execution(kind: ExecutionKind, code: ValidationCode, block_data: Vec<u8>) -> 
 }
 
 fn valid_block() -> Vec<u8> {
-	build(&Head::genesis(), 10, None, vec![7; 1000]).unwrap().block.encode()
+	build(&Head::genesis(), 10, None, vec![7; 1000], Traffic::default()).unwrap().block.encode()
 }
 
 fn valid(kind: ExecutionKind) -> Execution {
@@ -163,7 +163,7 @@ fn valid(kind: ExecutionKind) -> Execution {
 
 /// A block that takes this many rounds of work. Its head is never computed here.
 fn working(kind: ExecutionKind, work: u64) -> Execution {
-	let mut block = build(&Head::genesis(), 0, None, Vec::new()).unwrap().block;
+	let mut block = build(&Head::genesis(), 0, None, Vec::new(), Traffic::default()).unwrap().block;
 	block.work = work;
 	execution(kind, code(), block.encode())
 }
@@ -187,7 +187,7 @@ fn assert_internal<T: std::fmt::Debug>(result: Result<T, ExecutionError>) -> Str
 /// V1, V5
 async fn executes_and_reuses_the_artifact() {
 	let fixture = fixture();
-	let native = build(&Head::genesis(), 10, None, vec![7; 1000]).unwrap();
+	let native = build(&Head::genesis(), 10, None, vec![7; 1000], Traffic::default()).unwrap();
 	for kind in [ExecutionKind::Backing, ExecutionKind::Approval] {
 		let result = fixture.host.execute(valid(kind)).await.unwrap();
 		assert_eq!(result.head_data.0, native.head.encode());
@@ -276,7 +276,7 @@ async fn an_approval_survives_one_killed_worker_but_not_two() {
 	let fixture = fixture();
 	// Long enough to be caught in the act.
 	let work = 300_000;
-	let expected = build(&Head::genesis(), work, None, Vec::new()).unwrap();
+	let expected = build(&Head::genesis(), work, None, Vec::new(), Traffic::default()).unwrap();
 	let once = with_timeouts(working(ExecutionKind::Approval, work), 60_000, 120_000);
 	let (result, _) = tokio::join!(fixture.host.execute(once), fixture.kill_busy_worker());
 	assert_eq!(result.unwrap().head_data.0, expected.head.encode());
