@@ -39,7 +39,7 @@ async fn current_code(rpc: &Rpc, para: ParaId) -> Result<Option<ValidationCodeHa
 }
 
 /// Waits until so many blocks of the para are included after those that are.
-async fn until_more_blocks(network: &mut TestNetwork, rpc: &Rpc, watch: &mut Watch, para: ParaId, n: u64) {
+async fn until_more_blocks(network: &mut TestNetwork, rpc: &Rpc, watch: &mut Watch, para: ParaId, n: u32) {
 	watch.advance(rpc).await.expect("alice runs");
 	let before = watch.history(para.0).included;
 	network
@@ -142,7 +142,7 @@ async fn extrinsics_open_channels_upgrade_code_register_paras_and_order_blocks()
 		until_more_blocks(&mut network, &rpc, &mut watch, FOURTH, 1).await;
 	}
 	let served = watch.history(FOURTH.0).included;
-	assert!((ORDERS.into()..=u64::from(2 * ORDERS)).contains(&served), "{served} blocks for {ORDERS} orders");
+	assert!((ORDERS..=2 * ORDERS).contains(&served), "{served} blocks for {ORDERS} orders");
 	let served_at = watch.best();
 	network
 		.until("ten relay blocks without an order", LONG, async |_| {
