@@ -158,7 +158,7 @@ async fn extrinsics_open_channels_upgrade_code_register_paras_and_order_blocks()
 		.arg(script)
 		.args([format!("ws://127.0.0.1:{port}"), "1".into(), watch.best().to_string()])
 		.args(["hrmp.HrmpChannelForceOpened", "registrar.Registered", "coretime.CoreAssigned"])
-		.args(["onDemandAssignmentProvider.OnDemandOrderPlaced", "paras.CurrentCodeUpdated"])
+		.args(["onDemandAssignmentProvider.OnDemandOrderPlaced", "paras.PvfCheckAccepted"])
 		.output()
 		.expect("node is installed");
 	let text =
