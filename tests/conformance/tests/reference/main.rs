@@ -1,11 +1,14 @@
 //! Compares us with the reference. See the documentation of the crate.
 
+mod configuration;
 mod descriptors;
 mod encodings;
 mod generate;
 mod rules;
+mod shape;
 mod signals;
 mod signing;
+mod surface;
 
 use codec::{DecodeAll, Encode};
 
