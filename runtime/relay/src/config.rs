@@ -22,6 +22,7 @@ use frame_system::{
 	EnsureRoot,
 };
 use headway_primitives::AuthorityDiscoveryId;
+use headway_runtime_parachains::hrmp_notify::DownwardNotices;
 use pallet_transaction_payment::{ConstFeeMultiplier, FungibleAdapter, Multiplier};
 use sp_runtime::{
 	traits::{ConvertInto, One, OpaqueKeys},
@@ -263,7 +264,7 @@ impl hrmp::Config for Runtime {
 	type ChannelManager = EnsureRoot<AccountId>;
 	type Currency = Balances;
 	type DefaultChannelSizeAndCapacityWithSystem = configuration::HrmpChannelLimits<Runtime>;
-	type Notify = ();
+	type Notify = DownwardNotices<Runtime>;
 }
 
 impl session_info::Config for Runtime {

@@ -115,6 +115,15 @@ async fn extrinsics_open_channels_upgrade_code_register_paras_and_order_blocks()
 			.await;
 	}
 
+	// The relay chain told both, by downward messages, that the other asks for a channel and accepts one.
+	for para in [FIRST, SECOND] {
+		network
+			.until(&format!("downward messages to {para}"), LONG, async |network| {
+				Ok((messages(network, para, "downward").await? >= 2.).then_some(()))
+			})
+			.await;
+	}
+
 	// New code: known to the relay chain as trusted, proposed by the collator.
 	let file = network.base_dir().join("second.wasm");
 	std::fs::write(&file, &new_code.0).expect("the directory is there");
