@@ -20,6 +20,8 @@ use tokio::signal::unix::{signal, Signal, SignalKind};
 
 /// Without any inclusion for so long, a run that should end by itself has failed.
 const FIRST_INCLUSION_TIMEOUT: Duration = Duration::from_secs(600);
+/// Cores that a para may have.
+const MAX_CORES: u32 = 16;
 /// Without a new relay block for so long, a run that should end by itself has failed.
 const RELAY_BLOCK_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -38,6 +40,11 @@ pub struct TestnetCmd {
 	/// Number of parachains. Each has a core, so that validators split into as many groups.
 	#[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=50))]
 	parachains: u32,
+
+	/// Cores of a parachain, as PARA=CORES; one if not said. Paras with several make blocks on each (elastic
+	/// scaling), once root has assigned the cores in the running network.
+	#[arg(long, value_name = "PARA=CORES", value_parser = cores_of)]
+	cores: Vec<(u32, u32)>,
 
 	/// Collators of each parachain.
 	#[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10))]
@@ -83,6 +90,17 @@ pub struct TestnetCmd {
 	/// Print a report at the end.
 	#[arg(long, value_enum)]
 	report: Option<ReportFormat>,
+}
+
+/// `2000=3`: three cores for para 2000.
+fn cores_of(text: &str) -> Result<(u32, u32), String> {
+	let (para, cores) = text.split_once('=').ok_or("expected PARA=CORES, such as 2000=3")?;
+	let number = |text: &str| text.parse::<u32>().map_err(|error| format!("{text}: {error}"));
+	match (number(para)?, number(cores)?) {
+		(_, 0) => Err("a para has at least one core".into()),
+		(_, cores) if cores > MAX_CORES => Err(format!("a para has at most {MAX_CORES} cores")),
+		cores => Ok(cores),
+	}
 }
 
 /// Forms of a report.
@@ -134,6 +152,7 @@ impl TestnetCmd {
 			chain: self.chain.clone(),
 			validators: self.validators,
 			parachains: self.parachains,
+			cores: self.cores.iter().copied().collect(),
 			collators_per_para: self.collators_per_para,
 			work_ms: self.work_ms,
 			pov_kib: self.pov_kib,
@@ -198,6 +217,7 @@ impl Run<'_> {
 	/// Follows the network until it has made as many relay blocks as wanted.
 	async fn follow(&mut self, network: &mut Network) -> Result<(), Error> {
 		network.ready().await?;
+		network.assign_cores().await?;
 		for node in &network.nodes {
 			eprintln!(
 				"  {:16} ws://127.0.0.1:{}  http://127.0.0.1:{}/metrics",

@@ -5,12 +5,17 @@ use crate::{
 	rpc::Rpc,
 	scrape::{scrape, Samples},
 	spec::{self, GenesisPara, SpecConfig},
-	Error,
+	sudo, Error,
 };
 use clap::ValueEnum;
+use headway_relay_runtime::RuntimeCall;
+use headway_runtime_parachains::{
+	coretime,
+	scheduler::{CoreAssignment, PartsOf57600},
+};
 use sp_crypto_hashing::sha2_256;
 use std::{
-	collections::BTreeSet,
+	collections::{BTreeMap, BTreeSet},
 	fs::{self, File},
 	net::TcpListener,
 	path::{Path, PathBuf},
@@ -50,6 +55,8 @@ pub struct NetworkConfig {
 	pub validators: u32,
 	/// Number of parachains, each with a core.
 	pub parachains: u32,
+	/// Cores of parachains that have more than one.
+	pub cores: BTreeMap<u32, u32>,
 	/// Collators of each parachain.
 	pub collators_per_para: u32,
 	/// Execution work of a parachain block, milliseconds.
@@ -64,6 +71,23 @@ pub struct NetworkConfig {
 	pub epoch_duration: Option<u64>,
 	/// Log filter of all nodes.
 	pub log: String,
+}
+
+impl NetworkConfig {
+	/// Ids of the parachains of genesis.
+	fn paras(&self) -> Vec<u32> {
+		(0..self.parachains).map(|i| FIRST_PARA + i).collect()
+	}
+
+	/// Whose each core is beyond the first one of its para.
+	fn more_cores(&self) -> Result<Vec<u32>, Error> {
+		let paras = self.paras();
+		if let Some(unknown) = self.cores.keys().find(|para| !paras.contains(para)) {
+			return Err(Error::Spec(format!("cores for para {unknown}, which the network does not have")));
+		}
+		let more = |(para, cores): (&u32, &u32)| vec![*para; cores.saturating_sub(1) as usize];
+		Ok(self.cores.iter().flat_map(more).collect())
+	}
 }
 
 /// What a node does.
@@ -179,11 +203,12 @@ impl Network {
 		fs::create_dir_all(base_dir).map_err(|error| Error::File { path: base_dir.clone(), error })?;
 		let lock = lock(base_dir)?;
 		let validators: Vec<String> = (0..config.validators as usize).map(validator_name).collect();
-		let paras: Vec<u32> = (0..config.parachains).map(|i| FIRST_PARA + i).collect();
+		let paras = config.paras();
 		let spec_path = base_dir.join("chain.json");
 		let spec_config = SpecConfig {
 			validators: validators.clone(),
 			paras: paras.iter().map(|id| genesis_para(&config.program, *id)).collect::<Result<_, _>>()?,
+			spare_cores: config.more_cores()?.len() as u32,
 			backing: config.backing,
 			epoch_duration: config.epoch_duration,
 		};
@@ -256,6 +281,24 @@ impl Network {
 			node.ready().await?;
 		}
 		Ok(())
+	}
+
+	/// Assigns to paras the cores that they have beyond their first. The cores are there from genesis, and first
+	/// of all; the para uses them as soon as the claim queue has come that far.
+	pub async fn assign_cores(&self) -> Result<(), Error> {
+		let paras = self.config.more_cores()?;
+		let first = self.nodes.first().filter(|_| !paras.is_empty());
+		let Some(first) = first else { return Ok(()) };
+		let assign = |(core, para): (usize, &u32)| {
+			RuntimeCall::Coretime(coretime::Call::assign_core {
+				core: core as u16,
+				begin: 1,
+				assignment: vec![(CoreAssignment::Task(*para), PartsOf57600::FULL)],
+				end_hint: None,
+			})
+		};
+		let calls = paras.iter().enumerate().map(assign).collect();
+		sudo::sudo_all(&first.rpc().await?, calls).await.map(drop)
 	}
 
 	/// An error if a node ended although it should run.

@@ -21,6 +21,8 @@ pub struct SpecConfig {
 	pub validators: Vec<String>,
 	/// Parachains.
 	pub paras: Vec<GenesisPara>,
+	/// Cores before those of the parachains, which nobody has at genesis.
+	pub spare_cores: u32,
 	/// How candidates are backed.
 	pub backing: Backing,
 	/// Slots of a session; none: as the preset says.
@@ -96,6 +98,9 @@ pub fn edit(spec: &mut Value, config: &SpecConfig) -> Result<(), Error> {
 		Backing::Async => json!({ "max_candidate_depth": 3, "allowed_ancestry_len": 2 }),
 		Backing::Sync => json!({ "max_candidate_depth": 0, "allowed_ancestry_len": 0 }),
 	};
+	if config.spare_cores > 0 {
+		host["scheduler_params"]["num_cores"] = json!(config.spare_cores);
+	}
 	if let Some(epoch_duration) = config.epoch_duration {
 		genesis["chainParameters"]["epochDuration"] = json!(epoch_duration);
 	}
@@ -160,6 +165,7 @@ mod tests {
 		SpecConfig {
 			validators: vec!["alice".into(), "eve".into()],
 			paras: vec![para],
+			spare_cores: 2,
 			backing,
 			epoch_duration: Some(10),
 		}
@@ -178,6 +184,7 @@ mod tests {
 		);
 		assert_eq!(patch["paras"]["paras"][0], json!([2000, ["0x00", "0x01", true]]));
 		assert_eq!(patch["chainParameters"]["epochDuration"], 10);
+		assert_eq!(patch["configuration"]["config"]["scheduler_params"]["num_cores"], 2);
 		assert_eq!(patch["configuration"]["config"]["async_backing_params"]["max_candidate_depth"], 3);
 	}
 

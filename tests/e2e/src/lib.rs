@@ -68,6 +68,7 @@ impl TestNetwork {
 			chain: "local".into(),
 			validators: 4,
 			parachains: 1,
+			cores: Default::default(),
 			collators_per_para: 1,
 			work_ms: 10,
 			pov_kib: 4,
