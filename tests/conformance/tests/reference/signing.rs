@@ -106,30 +106,23 @@ fn signed_statements_and_bitfields() {
 
 #[test]
 fn dispute_votes() {
-	for seed in 0..CASES {
+	use ValidDisputeStatementKind::ApprovalCheckingMultipleCandidates;
+	let mut without_payload = 0;
+	for seed in 0..10 * CASES {
 		let mut g = Gen::new(seed);
-		let (candidate, session, parent): (CandidateHash, SessionIndex, Hash) = g.value();
-		let context = SigningContext { session_index: session, parent_hash: parent };
-		use ValidDisputeStatementKind::{BackingSeconded, BackingValid, Explicit};
-		for (statement, payload) in [
-			(DisputeStatement::Valid(Explicit), dispute_signing_payload(true, candidate, session)),
-			(
-				DisputeStatement::Invalid(InvalidDisputeStatementKind::Explicit),
-				dispute_signing_payload(false, candidate, session),
-			),
-			(
-				DisputeStatement::Valid(BackingSeconded(parent)),
-				CompactStatement::Seconded(candidate).signing_payload(&context),
-			),
-			(
-				DisputeStatement::Valid(BackingValid(parent)),
-				CompactStatement::Valid(candidate).signing_payload(&context),
-			),
-		] {
-			let theirs: theirs::DisputeStatement = convert(&statement);
-			assert_eq!(theirs.payload_data(convert(&candidate), session), Ok(payload), "{statement:?}");
+		let (statement, mut candidate, session): (DisputeStatement, CandidateHash, SessionIndex) = g.value();
+		if let DisputeStatement::Valid(ApprovalCheckingMultipleCandidates(approved)) = &statement {
+			// Mostly, it approves the candidate too.
+			if !approved.is_empty() && g.below(4) > 0 {
+				candidate = approved[g.below(approved.len())];
+			}
 		}
+		let theirs: theirs::DisputeStatement = convert(&statement);
+		let payload = statement.signing_payload(candidate, session);
+		assert_eq!(payload, theirs.payload_data(convert(&candidate), session).ok(), "{statement:?}");
+		without_payload += usize::from(payload.is_none());
 	}
+	assert!(without_payload > 0, "approvals of other candidates are among the cases");
 }
 
 #[test]
