@@ -345,6 +345,12 @@ pub(crate) fn head(text: &str) -> HeadData {
 	HeadData(text.as_bytes().to_vec())
 }
 
+/// Runs `f` and takes back what it did to the state, as nodes do with what they ask of a runtime.
+pub(crate) fn forgotten<R>(f: impl FnOnce() -> R) -> R {
+	use frame_support::storage::{with_transaction_unchecked, TransactionOutcome};
+	with_transaction_unchecked(|| TransactionOutcome::Rollback(f()))
+}
+
 /// Configuration with asynchronous backing.
 pub(crate) fn config() -> HostConfiguration {
 	HostConfiguration {
@@ -485,13 +491,7 @@ impl Chain {
 
 	/// Runs the pipeline without keeping its effects.
 	pub(crate) fn author(&self, data: InherentData<Header>) -> Processed {
-		use frame_support::storage::{with_transaction, TransactionOutcome};
-		with_transaction(|| {
-			TransactionOutcome::Rollback(Ok::<_, sp_runtime::DispatchError>(
-				ParaInherent::process(data).expect("the author's pipeline runs"),
-			))
-		})
-		.expect("the closure returns Ok")
+		forgotten(|| ParaInherent::process(data).expect("the author's pipeline runs"))
 	}
 
 	/// Ends the block and starts the next. Events of the block that ended are returned.

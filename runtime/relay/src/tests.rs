@@ -423,3 +423,53 @@ fn payments_below_the_existential_deposit_are_not_lost() {
 		assert_eq!(OnDemandAssignmentProvider::funds_of_claim(2 * price), MILLIUNITS + price);
 	});
 }
+
+#[test]
+fn upward_messages_that_find_no_weight_keep_their_order() {
+	use frame_support::{
+		traits::{EnqueueMessage, ProcessMessageError, ServiceQueues},
+		weights::Weight,
+		BoundedSlice,
+	};
+	use pallet_message_queue::Event;
+	use sp_core::H256;
+	use sp_io::hashing::blake2_256;
+
+	let messages: Vec<[u8; 2]> = (0..6).map(|number| [0xff, number]).collect();
+	let enqueue = |messages: &[[u8; 2]]| {
+		for message in messages {
+			let message = BoundedSlice::try_from(&message[..]).expect("it fits into a page");
+			MessageQueue::enqueue_message(message, inclusion::upward_queue(ParaId(PARA)));
+		}
+	};
+	let hashes = |messages: &[[u8; 2]]| -> Vec<H256> {
+		messages.iter().map(|message| blake2_256(message).into()).collect()
+	};
+	// None of them is of a format that is executed, so each ends with an event that says so.
+	let taken = || -> Vec<H256> {
+		let event = |record: frame_system::EventRecord<_, _>| match record.event {
+			RuntimeEvent::MessageQueue(Event::ProcessingFailed { id, error, .. }) => {
+				assert_eq!(error, ProcessMessageError::Unsupported);
+				Some(id)
+			},
+			_ => None,
+		};
+		System::events().into_iter().filter_map(event).collect()
+	};
+	with_genesis(four_validators_and_a_para(), || {
+		System::set_block_number(1);
+		enqueue(&messages[..1]);
+		let weight_of_one = MessageQueue::service_queues(Weight::MAX);
+		assert_eq!(taken(), hashes(&messages[..1]));
+
+		enqueue(&messages[1..]);
+		let mut n_taken = vec![taken().len()];
+		while n_taken.last() < Some(&messages.len()) && n_taken.len() < 100 {
+			let used = MessageQueue::service_queues(weight_of_one);
+			assert!(used.all_lte(weight_of_one), "{used} of {weight_of_one}");
+			n_taken.push(taken().len());
+		}
+		assert!(n_taken.len() > 2, "the weight is not enough for all at once: {n_taken:?}");
+		assert_eq!(taken(), hashes(&messages));
+	});
+}

@@ -1,16 +1,12 @@
 //! What the node is told. Blocks here are those of the mock: one core and one group of two for each para.
 
 use super::*;
-use crate::mock::{code, config, head, with_chain, Candidate, Chain, ParaScheduler, RuntimeEvent, Test};
+use crate::mock::{
+	code, config, forgotten, head, with_chain, Candidate, Chain, ParaScheduler, RuntimeEvent, Test,
+};
 
 const A: u32 = 2000;
 const PARA: ParaId = ParaId(A);
-
-/// Runs a query on the state after the newest block, as nodes do, and forgets its effects.
-fn ask<R>(query: impl FnOnce() -> R) -> R {
-	use frame_support::storage::{with_transaction_unchecked, TransactionOutcome};
-	with_transaction_unchecked(|| TransactionOutcome::Rollback(query()))
-}
 
 /// Backs candidates in the block to come.
 fn back(chain: &mut Chain, candidates: Vec<Candidate>) {
@@ -50,7 +46,7 @@ fn validation_data_depends_on_what_is_assumed_of_pending_candidates() {
 	use OccupiedCoreAssumption::{Free, Included, TimedOut};
 	with_chain(config(), 6, 1, |chain| {
 		chain.empty_block();
-		let data = |assumption| ask(|| persisted_validation_data::<Test>(PARA, assumption));
+		let data = |assumption| forgotten(|| persisted_validation_data::<Test>(PARA, assumption));
 		let parent_head = |assumption| data(assumption).map(|data| data.parent_head);
 		for assumption in [Free, Included, TimedOut] {
 			assert_eq!(parent_head(assumption), Some(head("genesis")));
@@ -60,11 +56,11 @@ fn validation_data_depends_on_what_is_assumed_of_pending_candidates() {
 		assert_eq!(parent_head(Included), Some(head("a1")));
 		assert_eq!(parent_head(TimedOut), Some(head("genesis")));
 		assert_eq!(parent_head(Free), None);
-		let unknown = ask(|| persisted_validation_data::<Test>(ParaId(9), TimedOut));
+		let unknown = forgotten(|| persisted_validation_data::<Test>(ParaId(9), TimedOut));
 		assert_eq!(unknown, None);
 		assert_eq!(data(Included).map(|data| data.relay_parent_number), Some(now::<Test>()));
-		assert_eq!(ask(|| validation_code_hash::<Test>(PARA, Free)), None);
-		assert_eq!(ask(|| validation_code::<Test>(PARA, TimedOut)), Some(code()));
+		assert_eq!(forgotten(|| validation_code_hash::<Test>(PARA, Free)), None);
+		assert_eq!(forgotten(|| validation_code::<Test>(PARA, TimedOut)), Some(code()));
 	});
 }
 
@@ -75,7 +71,7 @@ fn validation_data_is_found_by_its_hash_before_and_after_inclusion() {
 		let candidate = chain.candidate(A, "genesis", "a1");
 		back(chain, vec![candidate]);
 		// As the queries see it.
-		let root = ask(storage_root);
+		let root = forgotten(storage_root);
 		let data_on = |parent: &str| PersistedValidationData {
 			parent_head: head(parent),
 			relay_parent_number: now::<Test>(),
@@ -84,10 +80,10 @@ fn validation_data_is_found_by_its_hash_before_and_after_inclusion() {
 		};
 		for parent in ["genesis", "a1"] {
 			let expected = data_on(parent);
-			let found = ask(|| assumed_validation_data::<Test>(PARA, expected.hash()));
+			let found = forgotten(|| assumed_validation_data::<Test>(PARA, expected.hash()));
 			assert_eq!(found, Some((expected, code().hash())));
 		}
-		assert_eq!(ask(|| assumed_validation_data::<Test>(PARA, data_on("a2").hash())), None);
+		assert_eq!(forgotten(|| assumed_validation_data::<Test>(PARA, data_on("a2").hash())), None);
 	});
 }
 

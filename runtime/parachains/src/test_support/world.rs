@@ -9,10 +9,7 @@ use crate::{
 	scheduler, shared,
 };
 use alloc::{collections::BTreeSet, vec, vec::Vec};
-use frame_support::{
-	inherent::{InherentData as AllInherentData, ProvideInherent},
-	storage::{with_transaction, TransactionOutcome},
-};
+use frame_support::inherent::{InherentData as AllInherentData, ProvideInherent};
 use headway_primitives::{
 	hash_of, AsyncBackingParams, CoreIndex, FeatureIndex, Hash, Header, InherentData, ParaId,
 	PARACHAINS_INHERENT_IDENTIFIER,
@@ -68,12 +65,10 @@ pub(super) fn run(entropy: &mut Entropy) -> Outcome {
 
 /// Runs `f` and forgets what it did to the state; answers the root of the state that it left, too.
 fn attempt<R>(f: impl FnOnce() -> R) -> (R, Vec<u8>) {
-	with_transaction(|| {
+	mock::forgotten(|| {
 		let result = f();
-		let root = sp_io::storage::root(sp_runtime::StateVersion::V1);
-		TransactionOutcome::Rollback(Ok::<_, sp_runtime::DispatchError>((result, root)))
+		(result, sp_io::storage::root(sp_runtime::StateVersion::V1))
 	})
-	.expect("the closure returns Ok")
 }
 
 /// Whether `enter` accepts the data.
