@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 cargo fetch --locked
+cargo fetch --locked --manifest-path tests/subxt/Cargo.toml
 # Where core and alloc are built from the distribution's sources, cargo resolves the whole standard
 # library, and asks for the crates that its lock file names. See build/wasm/src/toolchain.rs.
 sources=/usr/lib/rustlib/src/rust/library/sysroot/Cargo.toml
