@@ -9,6 +9,9 @@ HEADWAY := $(TARGET_DIR)/debug/headway
 # other features than for the whole workspace, and compile the dependencies again.
 E2E_TESTS := $(patsubst tests/e2e/tests/%.rs,--test %,$(wildcard tests/e2e/tests/*.rs))
 
+# A workspace of its own, with subxt.
+SUBXT := --locked --manifest-path tests/subxt/Cargo.toml --target-dir $(TARGET_DIR)/subxt
+
 .DEFAULT_GOAL := help
 .PHONY: help deps fetch build testnet test unit e2e zombienet lint fmt release bench bench-runtime
 
@@ -29,6 +32,7 @@ testnet: build ## Run a local network: 4 validators and one parachain (options i
 
 test: deps ## Check the format, build, run all tests
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/subxt/Cargo.toml --check
 	$(CARGO) build --workspace
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory e2e
@@ -40,7 +44,9 @@ unit: ## Run all tests but the end-to-end tests (options in ARGS)
 e2e: ## Run the end-to-end tests on the built program (options in ARGS)
 ifneq ($(E2E_TESTS),)
 	scripts/polkadot-js.sh
-	HEADWAY_BIN=$(abspath $(HEADWAY)) $(CARGO) test --workspace $(E2E_TESTS) $(ARGS)
+	$(CARGO) build $(SUBXT)
+	HEADWAY_BIN=$(abspath $(HEADWAY)) HEADWAY_CHECK_EVENTS=$(abspath $(TARGET_DIR)/subxt/debug/check-events) \
+		$(CARGO) test --workspace $(E2E_TESTS) $(ARGS)
 endif
 
 zombienet: ## Run the network definitions of zombienet/ with the stock zombienet
@@ -50,10 +56,12 @@ endif
 
 lint: deps ## Deny warnings of the compiler and clippy; check that tests reuse the build
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy $(SUBXT) -- -D warnings
 	scripts/features.sh
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path tests/subxt/Cargo.toml
 
 release: deps ## Build the optimised program
 	$(CARGO) build --workspace --release

@@ -38,6 +38,23 @@ pub fn program() -> PathBuf {
 	program
 }
 
+/// The program of `tests/subxt`: `HEADWAY_CHECK_EVENTS`, or the one that `make e2e` built.
+pub fn check_events_program() -> PathBuf {
+	let program = std::env::var_os("HEADWAY_CHECK_EVENTS").map_or_else(built_check_events, PathBuf::from);
+	assert!(
+		program.is_file(),
+		"there is no {}: `make e2e` builds it from tests/subxt; or set HEADWAY_CHECK_EVENTS",
+		program.display()
+	);
+	program
+}
+
+/// `target/subxt/debug/check-events` for a test in `target/debug/deps`.
+fn built_check_events() -> PathBuf {
+	let test = std::env::current_exe().unwrap_or_default();
+	test.ancestors().nth(3).map(|folder| folder.join("subxt/debug/check-events")).unwrap_or_default()
+}
+
 /// `target/debug/headway` for a test in `target/debug/deps`.
 fn built_program() -> PathBuf {
 	let test = std::env::current_exe().unwrap_or_default();

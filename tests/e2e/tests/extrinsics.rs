@@ -1,6 +1,6 @@
-//! What extrinsics change in a running network: channels between paras, new code, paras and cores, on-demand orders. Every event of it is decoded by polkadot.js, from the metadata.
+//! What extrinsics change in a running network: channels between paras, new code, paras and cores, on-demand orders. Every event of it is decoded by polkadot.js and by subxt, from the metadata.
 
-use headway_e2e::{program, TestNetwork};
+use headway_e2e::{check_events_program, program, TestNetwork};
 use headway_primitives::{HeadData, OccupiedCoreAssumption, ParaId, ValidationCode, ValidationCodeHash};
 use headway_relay_runtime::RuntimeCall;
 use headway_runtime_parachains::{
@@ -19,12 +19,35 @@ const THIRD: ParaId = ParaId(2002);
 const FOURTH: ParaId = ParaId(2003);
 /// Orders that are placed for it.
 const ORDERS: u32 = 3;
+/// Events that happen in the course of it, as the metadata names them.
+const EVENTS: [&str; 5] = [
+	"Hrmp.HrmpChannelForceOpened",
+	"Registrar.Registered",
+	"Coretime.CoreAssigned",
+	"OnDemandAssignmentProvider.OnDemandOrderPlaced",
+	"Paras.PvfCheckAccepted",
+];
 /// Generous: machines that run tests may be slow and busy.
 const LONG: Duration = Duration::from_secs(600);
 
 fn exported(args: &[&str]) -> Vec<u8> {
 	let hexadecimal = spec::run(&program(), &[&["metronome"], args].concat()).expect("the program exports");
 	hex::decode(hexadecimal.trim().trim_start_matches("0x")).expect("it exports hexadecimal digits")
+}
+
+/// polkadot.js writes the pallet with a small letter.
+fn as_in_javascript(event: &str) -> String {
+	event[..1].to_lowercase() + &event[1..]
+}
+
+/// Runs a program that checks the chain, and answers what it prints.
+fn run(command: &mut Command) -> String {
+	let output = command.output().expect("the program is there");
+	let text =
+		String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+	assert!(output.status.success(), "{text}");
+	println!("{text}");
+	text
 }
 
 async fn messages(network: &mut Network, para: ParaId, kind: &str) -> Result<f64, Error> {
@@ -63,6 +86,7 @@ async fn until_more_relay_blocks(network: &mut TestNetwork, rpc: &Rpc, watch: &m
 /// The whole story in one network, since starting networks takes longest.
 #[tokio::test(flavor = "multi_thread")]
 async fn extrinsics_open_channels_upgrade_code_register_paras_and_order_blocks() {
+	let check_events = check_events_program();
 	let mut network = TestNetwork::start(|config| {
 		config.parachains = 2;
 		config.epoch_duration = Some(10);
@@ -168,17 +192,10 @@ async fn extrinsics_open_channels_upgrade_code_register_paras_and_order_blocks()
 	assert_eq!(watch.history(FOURTH.0).included, served, "blocks without an order");
 
 	let port = network.node("alice").unwrap().rpc_port;
+	let range = [format!("ws://127.0.0.1:{port}"), "1".into(), watch.best().to_string()];
 	let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../zombienet/check-events.mjs");
-	let output = Command::new("node")
-		.arg(script)
-		.args([format!("ws://127.0.0.1:{port}"), "1".into(), watch.best().to_string()])
-		.args(["hrmp.HrmpChannelForceOpened", "registrar.Registered", "coretime.CoreAssigned"])
-		.args(["onDemandAssignmentProvider.OnDemandOrderPlaced", "paras.PvfCheckAccepted"])
-		.output()
-		.expect("node is installed");
-	let text =
-		String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-	assert!(output.status.success(), "{text}");
-	println!("{text}");
+	run(Command::new("node").arg(script).args(&range).args(EVENTS.map(as_in_javascript)));
+	let read = run(Command::new(check_events).args(&range).args(EVENTS));
+	assert!(read.contains("paras with a head: 2000 2001 2002 2003\n"), "{read}");
 	assert_eq!(network.log_lines("panicked at"), Vec::<String>::new());
 }
