@@ -92,7 +92,10 @@ impl hrmp::Config for Test {
 	type ChannelManager = frame_system::EnsureRoot<u64>;
 	type Currency = Balances;
 	type DefaultChannelSizeAndCapacityWithSystem = configuration::HrmpChannelLimits<Test>;
+	#[cfg(test)]
 	type Notify = hrmp::tests::Notices;
+	#[cfg(not(test))]
+	type Notify = ();
 }
 impl paras_sudo_wrapper::Config for Test {}
 
@@ -186,7 +189,10 @@ impl on_demand::Config for Test {
 impl coretime::Config for Test {
 	type RuntimeOrigin = RuntimeOrigin;
 	type BrokerId = ConstU32<1005>;
+	#[cfg(test)]
 	type CoretimeChain = coretime::tests::Recorder;
+	#[cfg(not(test))]
+	type CoretimeChain = ();
 }
 
 impl paras_inherent::Config for Test {
