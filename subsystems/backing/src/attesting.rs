@@ -5,7 +5,7 @@ use crate::{
 	dropped,
 	import::drop_statement,
 	state::{Job, Purpose},
-	Backing, Effect,
+	Backing, Effect, Step,
 };
 use headway_machine::{Effects, Reason, Timestamp, Token};
 use headway_primitives::{CandidateHash, CoreIndex, Hash, PoV, Statement, ValidatorIndex};
@@ -82,7 +82,7 @@ impl Backing {
 			waits_for: None,
 		};
 		state.jobs.insert(candidate_hash, job);
-		let token = self.ask_for_job(scheduling_parent, candidate_hash);
+		let token = self.ask_for_job(scheduling_parent, candidate_hash, Step::Fetch);
 		effects.push(Effect::FetchPoV {
 			token,
 			from: key,
@@ -101,7 +101,7 @@ impl Backing {
 		pov: Option<Arc<PoV>>,
 		effects: &mut Effects<Effect>,
 	) {
-		let Some((scheduling_parent, candidate_hash)) = self.answered(&token) else { return };
+		let Some((scheduling_parent, candidate_hash)) = self.answered(&token, Step::Fetch) else { return };
 		if let Some(pov) = pov {
 			return self.validate(now, scheduling_parent, candidate_hash, pov, effects);
 		}

@@ -42,6 +42,14 @@ pub(crate) struct Introduction {
 	waiting: Vec<Waiting>,
 }
 
+#[cfg(test)]
+impl Introduction {
+	/// How much waits.
+	pub(crate) fn n_waiting(&self) -> usize {
+		self.waiting.len()
+	}
+}
+
 impl Backing {
 	/// Handles a statement of somebody else.
 	pub(crate) fn statement(
@@ -71,17 +79,17 @@ impl Backing {
 		if let Some(introduction) = self.introductions.get_mut(&candidate_hash) {
 			let n_validators =
 				self.scheduling_parents.get(&scheduling_parent).map(|s| s.block.session.n_validators());
-			if introduction.waiting.len() > 2 * n_validators.unwrap_or_default() {
-				return drop_statement(
-					effects,
-					now,
-					Reason::CapacityReached,
-					candidate_hash,
-					scheduling_parent,
-				);
-			}
-			introduction.waiting.push(Waiting::Statement(statement));
-			return;
+			let full = introduction.waiting.len() >= 2 * n_validators.unwrap_or_default();
+			let reason = if introduction.candidate.scheduling_parent != scheduling_parent {
+				// Its signature is for another block: in a backed candidate it would be worth nothing.
+				Reason::CandidateMismatch
+			} else if full {
+				Reason::CapacityReached
+			} else {
+				introduction.waiting.push(Waiting::Statement(statement));
+				return;
+			};
+			return drop_statement(effects, now, reason, candidate_hash, scheduling_parent);
 		}
 		match (vote, validation_data) {
 			(Vote::Seconded(receipt, _), Some(validation_data))
@@ -120,14 +128,30 @@ impl Backing {
 		if self.candidates.contains_key(&candidate_hash) {
 			return Ok(core);
 		}
+		// On another core than it names the runtime takes no candidate; to count it there would lock out the
+		// votes of the group whose candidate it is.
+		if descriptor.core_index().is_some_and(|named| named != core) {
+			return Err(Reason::NotAssigned);
+		}
 		// Nothing of a new candidate may be left behind if the table would not take it.
-		if !state.table.may_second(statement.validator_index) {
+		let introduced = self.introduced_by(scheduling_parent, statement.validator_index);
+		if !state.table.may_second(statement.validator_index, introduced) {
 			return Err(Reason::CapacityReached);
 		}
 		if validation_data.map(|data| data.hash()) != Some(descriptor.persisted_validation_data_hash) {
 			return Err(Reason::ValidationDataMismatch);
 		}
 		Ok(core)
+	}
+
+	/// How many candidates that a validator seconded wait for prospective parachains' answer.
+	fn introduced_by(&self, scheduling_parent: &Hash, validator: ValidatorIndex) -> usize {
+		let by = |waiting: &Waiting| matches!(waiting, Waiting::Statement(Checked { validator: by, vote: Vote::Seconded(..), .. }) if *by == validator);
+		let here = self.introductions.values().filter(|introduction| {
+			introduction.candidate.scheduling_parent == *scheduling_parent
+				&& introduction.waiting.iter().any(by)
+		});
+		here.count()
 	}
 
 	/// Tells prospective parachains of a candidate that they do not know. `waiting` goes on when they accept it.
@@ -164,7 +188,10 @@ impl Backing {
 		accepted: bool,
 		effects: &mut Effects<Effect>,
 	) {
-		let Some(Question::Introduce { candidate_hash }) = self.questions.remove(&token) else { return };
+		let Some(Question::Introduce { candidate_hash }) = self.questions.get(&token).copied() else {
+			return;
+		};
+		self.questions.remove(&token);
 		let Some(Introduction { candidate, waiting }) = self.introductions.remove(&candidate_hash) else {
 			return;
 		};

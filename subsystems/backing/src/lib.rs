@@ -231,7 +231,16 @@ enum Question {
 	/// Introduction of a candidate.
 	Introduce { candidate_hash: CandidateHash },
 	/// The step that the job of a candidate is at.
-	Job { scheduling_parent: Hash, candidate_hash: CandidateHash },
+	Job { scheduling_parent: Hash, candidate_hash: CandidateHash, step: Step },
+}
+
+/// What a job waits for. An answer to anything else is none of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+	Fetch,
+	Validate,
+	Store,
+	CheckSanity,
 }
 
 /// The backing machine.
@@ -243,8 +252,9 @@ enum Question {
 ///
 /// - `view`, `scheduling_parents`: one per block that is a leaf or in a leaf's allowed ancestry.
 /// - `candidates`: those that prospective parachains accepted, each at one scheduling parent's [`Table`].
-/// - `introductions`: candidates that wait for prospective parachains' answer, and statements about them: at
-///   most two per validator and candidate. Usually empty between two calls.
+/// - `introductions`: candidates that wait for prospective parachains' answer, which count against the limit of
+///   their seconders as if they were in the [`Table`], and statements about them: at most two per validator and
+///   candidate, and our own job. Usually empty between two calls.
 /// - `questions`: one per job and introduction, and one per [`Event::CanSecond`] that is not answered yet.
 /// - `executor_params`: six sessions.
 pub struct Backing {
@@ -344,7 +354,7 @@ impl Backing {
 	}
 
 	fn membership(&mut self, now: Timestamp, answer: Membership, effects: &mut Effects<Effect>) {
-		let Some(question) = self.questions.remove(&answer.token) else { return };
+		let Some(question) = self.questions.get(&answer.token).copied() else { return };
 		let leaves: BTreeSet<Hash> = answer.leaves.into_iter().flat_map(|(_, leaves)| leaves).collect();
 		// At least one leaf that candidates with this scheduling parent may go under must accept it.
 		let accepts = |view: &View, scheduling_parent: &Hash| {
@@ -352,10 +362,13 @@ impl Backing {
 		};
 		match question {
 			Question::CanSecond { asker, scheduling_parent } => {
+				self.questions.remove(&answer.token);
 				let allowed = accepts(&self.view, &scheduling_parent);
 				effects.push(Effect::CanSecond { token: asker, allowed });
 			},
-			Question::Job { scheduling_parent, candidate_hash } => {
+			Question::Job { .. } => {
+				let job = self.answered(&answer.token, Step::CheckSanity);
+				let Some((scheduling_parent, candidate_hash)) = job else { return };
 				let fits = accepts(&self.view, &scheduling_parent);
 				self.sanity_checked(now, scheduling_parent, candidate_hash, fits, effects);
 			},

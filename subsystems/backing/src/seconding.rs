@@ -5,7 +5,7 @@ use crate::{
 	import::Waiting,
 	state::{Job, Purpose},
 	validation::Failure,
-	Backing, Effect,
+	Backing, Effect, Step,
 };
 use headway_machine::{Effects, HypotheticalCandidate, MembershipQuery, Reason, SecondRequest, Timestamp};
 use headway_primitives::{CandidateHash, Hash, Statement};
@@ -81,7 +81,7 @@ impl Backing {
 		let Some(receipt) = job.committed.clone() else { return };
 		let validation_data = job.validation_data.clone();
 		let candidate = HypotheticalCandidate::Complete { candidate_hash, receipt, validation_data };
-		let token = self.ask_for_job(scheduling_parent, candidate_hash);
+		let token = self.ask_for_job(scheduling_parent, candidate_hash, Step::CheckSanity);
 		effects.push(Effect::Membership(MembershipQuery { token, candidates: vec![candidate], leaf: None }));
 	}
 
@@ -95,7 +95,6 @@ impl Backing {
 		effects: &mut Effects<Effect>,
 	) {
 		let Some(job) = self.job(&scheduling_parent, &candidate_hash) else { return };
-		job.waits_for = None;
 		let Some(receipt) = job.committed.clone() else { return };
 		let validation_data = job.validation_data.clone();
 		if !fits {

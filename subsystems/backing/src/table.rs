@@ -106,7 +106,7 @@ impl Table {
 				return Import::Misbehavior(Misbehavior::UnauthorizedStatement);
 			}
 			if !self.candidates.contains_key(&candidate_hash) {
-				if !self.may_second(validator) {
+				if !self.may_second(validator, 0) {
 					return Import::CapacityReached;
 				}
 				let entry = Candidate { receipt: receipt.clone(), core: *core, votes: BTreeMap::new() };
@@ -145,9 +145,11 @@ impl Table {
 		self.summary(&candidate_hash).map_or(Import::NotSeconded, Import::Counted)
 	}
 
-	/// Whether the validator has not seconded [`SECONDED_PER_VALIDATOR_MAX`] candidates yet.
-	pub fn may_second(&self, validator: ValidatorIndex) -> bool {
-		self.seconded.get(&validator).map_or(true, |seconded| *seconded < SECONDED_PER_VALIDATOR_MAX)
+	/// Whether the validator has not seconded [`SECONDED_PER_VALIDATOR_MAX`] candidates yet, `more` that are about
+	/// to come included.
+	pub fn may_second(&self, validator: ValidatorIndex, more: usize) -> bool {
+		let seconded = self.seconded.get(&validator).copied().unwrap_or(0);
+		seconded + more < SECONDED_PER_VALIDATOR_MAX
 	}
 
 	/// A candidate's receipt.

@@ -4,7 +4,7 @@
 use crate::{
 	dropped,
 	state::{Job, Purpose},
-	Backing, Effect, Question,
+	Backing, Effect, Question, Step,
 };
 use headway_machine::{
 	Effects, ExecutionKind, Reason, StoreDataError, StoreDataRequest, Timestamp, Token, ValidateRequest,
@@ -26,12 +26,16 @@ pub(crate) enum Failure {
 }
 
 impl Backing {
-	/// Takes the answer's token back. None if the job is gone.
-	pub(crate) fn answered(&mut self, token: &Token) -> Option<(Hash, CandidateHash)> {
-		let Some(Question::Job { scheduling_parent, candidate_hash }) = self.questions.get(token).copied()
+	/// Takes the answer's token back. None if the job is gone, or waits for something else.
+	pub(crate) fn answered(&mut self, token: &Token, step: Step) -> Option<(Hash, CandidateHash)> {
+		let Some(Question::Job { scheduling_parent, candidate_hash, step: waits_for }) =
+			self.questions.get(token).copied()
 		else {
 			return None;
 		};
+		if waits_for != step {
+			return None;
+		}
 		self.questions.remove(token);
 		let job = self.scheduling_parents.get_mut(&scheduling_parent)?.jobs.get_mut(&candidate_hash)?;
 		job.waits_for = None;
@@ -39,8 +43,13 @@ impl Backing {
 	}
 
 	/// Hands out a token for a job's next step.
-	pub(crate) fn ask_for_job(&mut self, scheduling_parent: Hash, candidate_hash: CandidateHash) -> Token {
-		let token = self.ask(Question::Job { scheduling_parent, candidate_hash });
+	pub(crate) fn ask_for_job(
+		&mut self,
+		scheduling_parent: Hash,
+		candidate_hash: CandidateHash,
+		step: Step,
+	) -> Token {
+		let token = self.ask(Question::Job { scheduling_parent, candidate_hash, step });
 		if let Some(job) = self.job(&scheduling_parent, &candidate_hash) {
 			job.waits_for = Some(token);
 		}
@@ -88,7 +97,7 @@ impl Backing {
 			true => ExecutionKind::BackingSystemParas,
 			false => ExecutionKind::Backing,
 		};
-		let token = self.ask_for_job(scheduling_parent, candidate_hash);
+		let token = self.ask_for_job(scheduling_parent, candidate_hash, Step::Validate);
 		let scheduling_session = session.index;
 		let request =
 			ValidateRequest { receipt, validation_data, pov, executor_params, scheduling_session, kind };
@@ -103,7 +112,7 @@ impl Backing {
 		result: Result<ValidationOutcome, ValidationFailed>,
 		effects: &mut Effects<Effect>,
 	) {
-		let Some((scheduling_parent, candidate_hash)) = self.answered(&token) else { return };
+		let Some((scheduling_parent, candidate_hash)) = self.answered(&token, Step::Validate) else { return };
 		let commitments = match result {
 			Ok(ValidationOutcome::Valid { commitments, .. }) => commitments,
 			Ok(ValidationOutcome::Invalid(reason)) => {
@@ -133,7 +142,7 @@ impl Backing {
 			core_index,
 			node_features,
 		};
-		let token = self.ask_for_job(scheduling_parent, candidate_hash);
+		let token = self.ask_for_job(scheduling_parent, candidate_hash, Step::Store);
 		effects.push(Effect::StoreAvailableData { token, data });
 	}
 
@@ -145,7 +154,7 @@ impl Backing {
 		result: Result<(), StoreDataError>,
 		effects: &mut Effects<Effect>,
 	) {
-		let Some((scheduling_parent, candidate_hash)) = self.answered(&token) else { return };
+		let Some((scheduling_parent, candidate_hash)) = self.answered(&token, Step::Store) else { return };
 		let Some(job) = self.job(&scheduling_parent, &candidate_hash) else { return };
 		match (result, job.purpose) {
 			(Ok(()), Purpose::Second) => self.check_sanity(scheduling_parent, candidate_hash, effects),
@@ -174,23 +183,17 @@ impl Backing {
 		let para = job.receipt.descriptor.para_id;
 		match (job.purpose, failure) {
 			// Whoever sent the wrong bytes must not decide about our vote.
-			(Purpose::Attest, Failure::Invalid(Reason::PovHashMismatch)) => {
-				self.attest_from_next(
-					now,
-					scheduling_parent,
-					candidate_hash,
-					Reason::PovHashMismatch,
-					effects,
-				);
+			(Purpose::Attest, Failure::Invalid(reason @ Reason::PovHashMismatch)) => {
+				self.attest_from_next(now, scheduling_parent, candidate_hash, reason, effects)
 			},
 			(Purpose::Attest, Failure::Invalid(reason)) => {
 				state.settled.insert(candidate_hash);
 				state.attesting.remove(&candidate_hash);
 				dropped(effects, now, reason, candidate_hash, para, scheduling_parent);
 			},
-			// A later vote starts over.
+			// A failure of ours: tried again with the next voter, who may have voted already or votes later.
 			(Purpose::Attest, Failure::Undecided(reason)) => {
-				dropped(effects, now, reason, candidate_hash, para, scheduling_parent)
+				self.attest_from_next(now, scheduling_parent, candidate_hash, reason, effects)
 			},
 			// Not settled: if a member of our group seconds it later, it is validated once more.
 			(Purpose::Second, Failure::Invalid(reason)) => {

@@ -30,10 +30,15 @@ pub(crate) fn signature(of: &impl codec::Encode) -> ValidatorSignature {
 }
 
 pub(crate) fn session(local: Option<u32>) -> Arc<SessionContext> {
+	session_of(vec![vec![0, 1, 2], vec![3, 4, 5]], local)
+}
+
+/// Six validators in other groups.
+pub(crate) fn session_of(groups: Vec<Vec<u32>>, local: Option<u32>) -> Arc<SessionContext> {
 	// Keys are derived from strings, which takes a while.
 	static KEYS: OnceLock<Vec<ValidatorPair>> = OnceLock::new();
 	let keys = KEYS.get_or_init(|| testing::validator_keys(6));
-	testing::session(1, keys, vec![vec![0, 1, 2], vec![3, 4, 5]], local)
+	testing::session(1, keys, groups, local)
 }
 
 pub(crate) fn claim_queue() -> ClaimQueue {
@@ -110,6 +115,7 @@ impl Bundle {
 		self.statement(validator, 0, Statement::Valid(self.hash()))
 	}
 
+	/// The `nonce` makes different signatures on the same statement.
 	pub(crate) fn statement(&self, validator: u32, nonce: u8, payload: Statement) -> Event {
 		let validation_data = matches!(payload, Statement::Seconded(_)).then(|| self.validation_data.clone());
 		let signature = signature(&(validator, nonce, payload.to_compact()));
@@ -197,15 +203,20 @@ impl Harness {
 		let mut events = VecDeque::from([event]);
 		let mut all = Vec::new();
 		while let Some(event) = events.pop_front() {
-			let mut effects = Effects::new();
-			self.machine.handle(NOW, event, &mut effects);
-			self.traces.extend(effects.take_traces());
-			for effect in effects.take() {
+			for effect in self.send_only(event) {
 				events.extend(self.answer(&effect));
 				all.push(effect);
 			}
 		}
 		all
+	}
+
+	/// Sends an event and answers nothing.
+	pub(crate) fn send_only(&mut self, event: Event) -> Vec<Effect> {
+		let mut effects = Effects::new();
+		self.machine.handle(NOW, event, &mut effects);
+		self.traces.extend(effects.take_traces());
+		effects.take()
 	}
 
 	fn answer(&self, effect: &Effect) -> Option<Event> {

@@ -1,4 +1,4 @@
-//! BK-01 to BK-28.
+//! The scenarios of backing pipeline §9.4, in their order.
 
 use super::harness::*;
 use crate::{Effect, Event};
@@ -13,7 +13,7 @@ fn v3_features() -> NodeFeatures {
 }
 
 #[test]
-fn bk_01_a_valid_candidate_is_validated_once_introduced_and_seconded() {
+fn a_valid_candidate_is_validated_once_introduced_and_seconded() {
 	let mut harness = Harness::new();
 	let candidate = harness.candidate(1, 0, 1);
 	let effects = harness.send(candidate.second());
@@ -32,7 +32,7 @@ fn bk_01_a_valid_candidate_is_validated_once_introduced_and_seconded() {
 }
 
 #[test]
-fn bk_02_an_invalid_candidate_is_reported_and_another_can_be_seconded() {
+fn an_invalid_candidate_is_reported_and_another_can_be_seconded() {
 	let mut harness = Harness::new();
 	let (bad, good) = (harness.candidate(1, 0, 1), harness.candidate(1, 0, 2));
 	harness.policy.works = false;
@@ -47,7 +47,7 @@ fn bk_02_an_invalid_candidate_is_reported_and_another_can_be_seconded() {
 }
 
 #[test]
-fn bk_03_a_peers_candidate_is_fetched_validated_and_attested_and_backed_once() {
+fn a_peers_candidate_is_fetched_validated_and_attested_and_backed_once() {
 	let mut harness = Harness::new();
 	let candidate = harness.candidate(1, 0, 1);
 	let effects = harness.send(candidate.seconded(1));
@@ -59,7 +59,7 @@ fn bk_03_a_peers_candidate_is_fetched_validated_and_attested_and_backed_once() {
 }
 
 #[test]
-fn bk_04_votes_after_quorum_are_in_the_backed_candidate_but_announce_nothing() {
+fn votes_after_quorum_are_in_the_backed_candidate_but_announce_nothing() {
 	let mut harness = Harness::new();
 	let candidate = harness.candidate(1, 0, 1);
 	harness.send(candidate.seconded(1));
@@ -69,7 +69,7 @@ fn bk_04_votes_after_quorum_are_in_the_backed_candidate_but_announce_nothing() {
 }
 
 #[test]
-fn bk_05_two_seconding_peers_start_one_job() {
+fn two_seconding_peers_start_one_job() {
 	let mut harness = Harness::new();
 	harness.policy.works = false;
 	let candidate = harness.candidate(1, 0, 1);
@@ -83,7 +83,7 @@ fn bk_05_two_seconding_peers_start_one_job() {
 }
 
 #[test]
-fn bk_06_a_failed_fetch_is_repeated_with_the_next_voter_or_resumes_on_a_later_vote() {
+fn a_failed_fetch_is_repeated_with_the_next_voter_or_resumes_on_a_later_vote() {
 	let mut harness = Harness::new();
 	harness.policy.works = false;
 	let candidate = harness.candidate(1, 0, 1);
@@ -105,7 +105,7 @@ fn bk_06_a_failed_fetch_is_repeated_with_the_next_voter_or_resumes_on_a_later_vo
 }
 
 #[test]
-fn bk_07_a_candidate_found_invalid_never_gets_our_vote() {
+fn a_candidate_found_invalid_never_gets_our_vote() {
 	let mut harness = Harness::new();
 	harness.policy.works = false;
 	let candidate = harness.candidate(1, 0, 1);
@@ -127,7 +127,7 @@ fn bk_07_a_candidate_found_invalid_never_gets_our_vote() {
 }
 
 #[test]
-fn bk_08_a_vote_for_an_unseen_candidate_counts_when_sent_again_later() {
+fn a_vote_for_an_unseen_candidate_counts_when_sent_again_later() {
 	let mut harness = Harness::with(block(10, None));
 	let candidate = harness.candidate(1, 0, 1);
 	assert_eq!(harness.send(candidate.valid(2)), []);
@@ -143,7 +143,7 @@ fn misbehavior(validator: u32, candidate: &Bundle, misbehavior: Misbehavior) -> 
 }
 
 #[test]
-fn bk_09_seconding_and_voting_is_a_double_vote_in_either_order() {
+fn seconding_and_voting_is_a_double_vote_in_either_order() {
 	let mut harness = Harness::with(block(10, None));
 	let candidate = harness.candidate(1, 0, 1);
 	harness.send(candidate.seconded(1));
@@ -155,7 +155,7 @@ fn bk_09_seconding_and_voting_is_a_double_vote_in_either_order() {
 }
 
 #[test]
-fn bk_10_another_signature_on_the_same_statement_is_double_signing() {
+fn another_signature_on_the_same_statement_is_double_signing() {
 	let mut harness = Harness::with(block(10, None));
 	let candidate = harness.candidate(1, 0, 1);
 	harness.send(candidate.seconded(1));
@@ -169,7 +169,7 @@ fn bk_10_another_signature_on_the_same_statement_is_double_signing() {
 }
 
 #[test]
-fn bk_11_a_vote_from_outside_the_group_is_unauthorized_and_does_not_count() {
+fn a_vote_from_outside_the_group_is_unauthorized_and_does_not_count() {
 	let mut harness = Harness::with(block(10, None));
 	let candidate = harness.candidate(1, 0, 1);
 	harness.send(candidate.seconded(1));
@@ -179,7 +179,7 @@ fn bk_11_a_vote_from_outside_the_group_is_unauthorized_and_does_not_count() {
 }
 
 #[test]
-fn bk_12_votes_are_ordered_by_position_in_the_group() {
+fn votes_are_ordered_by_position_in_the_group() {
 	let mut harness = Harness::with(block(10, None));
 	let candidate = harness.candidate(1, 0, 1);
 	harness.send(candidate.seconded(2));
@@ -199,7 +199,7 @@ fn bk_12_votes_are_ordered_by_position_in_the_group() {
 }
 
 #[test]
-fn bk_13_a_para_without_a_place_on_our_core_is_not_seconded() {
+fn a_para_without_a_place_on_our_core_is_not_seconded() {
 	let mut harness = Harness::new();
 	let candidate = harness.candidate(2, 0, 1);
 	assert_eq!(names(&harness.send(candidate.second())), ["collation dropped"]);
@@ -207,14 +207,14 @@ fn bk_13_a_para_without_a_place_on_our_core_is_not_seconded() {
 }
 
 #[test]
-fn bk_14_a_place_at_any_depth_of_the_claim_queue_will_do() {
+fn a_place_at_any_depth_of_the_claim_queue_will_do() {
 	let mut harness = Harness::new();
 	let candidate = harness.candidate(3, 0, 1);
 	assert_eq!(count(&harness.send(candidate.second()), "collation seconded"), 1);
 }
 
 #[test]
-fn bk_15_a_refused_introduction_makes_the_collation_invalid() {
+fn a_refused_introduction_makes_the_collation_invalid() {
 	let mut harness = Harness::new();
 	harness.policy.introduce = false;
 	let candidate = harness.candidate(1, 0, 1);
@@ -223,7 +223,7 @@ fn bk_15_a_refused_introduction_makes_the_collation_invalid() {
 }
 
 #[test]
-fn bk_16_one_accepting_leaf_is_enough_and_none_is_not() {
+fn one_accepting_leaf_is_enough_and_none_is_not() {
 	let fork = BlockContext { hash: hash(110), ..block(10, Some(0)) };
 	let parent = || block(9, Some(0));
 	for (fits, answer) in [(vec![hash(10)], "collation seconded"), (vec![], "collation dropped")] {
@@ -246,7 +246,7 @@ fn bk_16_one_accepting_leaf_is_enough_and_none_is_not() {
 }
 
 #[test]
-fn bk_17_two_candidates_at_one_scheduling_parent_and_what_can_be_seconded() {
+fn two_candidates_at_one_scheduling_parent_and_what_can_be_seconded() {
 	let mut harness = Harness::new();
 	let (a, b) = (harness.candidate(1, 0, 1), harness.candidate(1, 0, 2));
 	assert_eq!(count(&harness.send(a.second()), "collation seconded"), 1);
@@ -267,7 +267,7 @@ fn bk_17_two_candidates_at_one_scheduling_parent_and_what_can_be_seconded() {
 }
 
 #[test]
-fn bk_18_chained_candidates_validated_out_of_order_are_both_backed() {
+fn chained_candidates_validated_out_of_order_are_both_backed() {
 	let mut harness = Harness::new();
 	harness.policy.works = false;
 	let (parent, child) = (harness.candidate(1, 0, 1), harness.candidate(1, 0, 2));
@@ -282,7 +282,7 @@ fn bk_18_chained_candidates_validated_out_of_order_are_both_backed() {
 }
 
 #[test]
-fn bk_19_a_disabled_local_validator_only_counts_votes() {
+fn a_disabled_local_validator_only_counts_votes() {
 	let disabled_validators = vec![ValidatorIndex(0)];
 	let mut harness = Harness::with(BlockContext { disabled_validators, ..block(10, Some(0)) });
 	let (own, others) = (harness.candidate(1, 0, 1), harness.candidate(1, 0, 2));
@@ -292,7 +292,7 @@ fn bk_19_a_disabled_local_validator_only_counts_votes() {
 }
 
 #[test]
-fn bk_20_a_disabled_senders_statements_are_dropped_at_that_scheduling_parent_only() {
+fn a_disabled_senders_statements_are_dropped_at_that_scheduling_parent_only() {
 	let disabled_validators = vec![ValidatorIndex(1)];
 	let mut harness = Harness::empty();
 	harness.activate(BlockContext { disabled_validators, ..block(10, Some(0)) }, vec![block(9, Some(0))]);
@@ -303,7 +303,7 @@ fn bk_20_a_disabled_senders_statements_are_dropped_at_that_scheduling_parent_onl
 }
 
 #[test]
-fn bk_21_a_node_that_is_no_validator_tracks_backed_candidates() {
+fn a_node_that_is_no_validator_tracks_backed_candidates() {
 	let mut harness = Harness::with(block(10, None));
 	let candidate = harness.candidate(1, 0, 1);
 	assert_eq!(names(&harness.send(candidate.seconded(1))), ["introduce"]);
@@ -313,7 +313,7 @@ fn bk_21_a_node_that_is_no_validator_tracks_backed_candidates() {
 }
 
 #[test]
-fn bk_22_tables_survive_new_leaves_and_late_answers_are_ignored() {
+fn tables_survive_new_leaves_and_late_answers_are_ignored() {
 	let mut harness = Harness::new();
 	let backed = harness.candidate_at(1, 0, 9, 1);
 	harness.send(backed.seconded(1));
@@ -337,7 +337,7 @@ fn bk_22_tables_survive_new_leaves_and_late_answers_are_ignored() {
 }
 
 #[test]
-fn bk_23_version_3_is_accepted_after_a_finalized_block_allowed_it_and_ever_after() {
+fn version_3_is_accepted_after_a_finalized_block_allowed_it_and_ever_after() {
 	let v3 = |n| {
 		let mut bundle = Bundle::new(1, 0, 9, n);
 		bundle.receipt.descriptor = bundle.receipt.descriptor.into_v3(hash(10), 1).expect("same session");
@@ -356,7 +356,23 @@ fn bk_23_version_3_is_accepted_after_a_finalized_block_allowed_it_and_ever_after
 }
 
 #[test]
-fn bk_24_backable_candidates_end_before_the_first_that_is_missing() {
+fn a_descriptor_that_the_old_rules_read_differently_is_refused() {
+	for v3 in [false, true] {
+		let mut harness = Harness::new();
+		if v3 {
+			harness.send(Event::Finalized { node_features: v3_features() });
+		}
+		let mut candidate = Bundle::new(1, 0, 10, 1);
+		// Version 2 to the new rules; to the old ones, part of a collator's signature.
+		candidate.receipt.descriptor.reserved1[20] = 1;
+		assert_eq!(names(&harness.send(candidate.second())), ["collation invalid"]);
+		assert_eq!(harness.send(candidate.seconded(1)), []);
+		assert_eq!(harness.reasons(), [Reason::DescriptorVersion; 2]);
+	}
+}
+
+#[test]
+fn backable_candidates_end_before_the_first_that_is_missing() {
 	let mut harness = Harness::new();
 	let (a, b) = (harness.candidate(1, 0, 1), harness.candidate(1, 0, 3));
 	let missing = harness.candidate(1, 0, 2);
@@ -369,7 +385,7 @@ fn bk_24_backable_candidates_end_before_the_first_that_is_missing() {
 }
 
 #[test]
-fn bk_25_validation_data_that_is_not_the_descriptors_drops_the_collation() {
+fn validation_data_that_is_not_the_descriptors_drops_the_collation() {
 	let mut harness = Harness::new();
 	let mut candidate = harness.candidate(1, 0, 1);
 	candidate.validation_data = Arc::new(PersistedValidationData::default());
@@ -379,7 +395,7 @@ fn bk_25_validation_data_that_is_not_the_descriptors_drops_the_collation() {
 }
 
 #[test]
-fn bk_26_an_erasure_root_that_does_not_match_makes_the_candidate_invalid() {
+fn an_erasure_root_that_does_not_match_makes_the_candidate_invalid() {
 	let mut harness = Harness::new();
 	let (own, others) = (harness.candidate(1, 0, 1), harness.candidate(1, 0, 2));
 	harness.policy.works = false;
@@ -395,7 +411,7 @@ fn bk_26_an_erasure_root_that_does_not_match_makes_the_candidate_invalid() {
 }
 
 #[test]
-fn bk_27_an_occupied_core_does_not_change_the_assignment() {
+fn an_occupied_core_does_not_change_the_assignment() {
 	let mut harness = Harness::empty();
 	let candidate = harness.candidate(1, 0, 1);
 	let mut leaf = testing::leaf(block(10, Some(0)), Vec::new());
@@ -416,7 +432,7 @@ fn bk_27_an_occupied_core_does_not_change_the_assignment() {
 }
 
 #[test]
-fn bk_28_the_core_of_a_statement_follows_the_rotation_at_its_scheduling_parent() {
+fn the_core_of_a_statement_follows_the_rotation_at_its_scheduling_parent() {
 	// Groups change cores with every block: at block 9 group 1 is on core 0, at block 10 group 0 is.
 	let rotation =
 		|number| GroupRotationInfo { session_start_block: 1, group_rotation_frequency: 1, now: number + 1 };

@@ -2,9 +2,13 @@
 //! votes.
 
 use super::harness::*;
-use crate::{Effect, Event};
-use headway_machine::{testing::hash, *};
+use crate::{state::SchedulingParent, table::SECONDED_PER_VALIDATOR_MAX, Effect, Event};
+use headway_machine::{
+	testing::{self, hash},
+	*,
+};
 use headway_primitives::*;
+use std::sync::Arc;
 
 fn answers(effects: &[Effect]) -> usize {
 	["collation seconded", "collation invalid", "collation dropped"]
@@ -141,15 +145,11 @@ fn a_candidate_that_others_introduced_is_not_introduced_again() {
 fn statements_wait_for_a_slow_introduction_in_order() {
 	let mut harness = Harness::with(block(10, None));
 	let candidate = harness.candidate(1, 0, 1);
-	let mut effects = Effects::new();
-	let mut handle = |event| {
-		harness.machine.handle(NOW, event, &mut effects);
-		effects.take()
-	};
-	let token = token_of(&handle(candidate.seconded(1)));
-	assert_eq!(handle(candidate.valid(2)), []);
-	assert_eq!(handle(candidate.seconded(0)), []);
-	assert_eq!(names(&handle(Event::Introduced { token, accepted: true })), ["candidate backed", "backed"]);
+	let token = token_of(&harness.send_only(candidate.seconded(1)));
+	assert_eq!(harness.send_only(candidate.valid(2)), []);
+	assert_eq!(harness.send_only(candidate.seconded(0)), []);
+	let effects = harness.send_only(Event::Introduced { token, accepted: true });
+	assert_eq!(names(&effects), ["candidate backed", "backed"]);
 	assert_eq!(harness.backable(1, &[candidate.as_ref()])[0].validity_votes.len(), 3);
 }
 
@@ -176,7 +176,7 @@ fn a_statement_for_an_unavailable_core_is_dropped_before_the_introduction() {
 #[test]
 fn a_validator_that_seconded_too_much_leaves_no_state() {
 	let mut harness = Harness::with(block(10, None));
-	let max = crate::table::SECONDED_PER_VALIDATOR_MAX as u8;
+	let max = SECONDED_PER_VALIDATOR_MAX as u8;
 	for n in 0..max {
 		let candidate = harness.candidate(1, 0, n);
 		assert_eq!(names(&harness.send(candidate.seconded(1))), ["introduce"]);
@@ -186,6 +186,65 @@ fn a_validator_that_seconded_too_much_leaves_no_state() {
 	assert_eq!(harness.reasons(), [Reason::CapacityReached]);
 	assert_eq!(harness.machine.candidates.len(), usize::from(max));
 	assert_eq!(names(&harness.send(candidate.seconded(2))), ["introduce"]);
+}
+
+#[test]
+fn candidates_that_wait_for_their_introduction_count_against_the_limit() {
+	let mut harness = Harness::with(block(10, None));
+	let max = SECONDED_PER_VALIDATOR_MAX as u8;
+	for n in 0..max {
+		let candidate = harness.candidate(1, 0, n);
+		assert_eq!(names(&harness.send_only(candidate.seconded(1))), ["introduce"]);
+	}
+	let candidate = harness.candidate(1, 0, max);
+	assert_eq!(harness.send_only(candidate.seconded(1)), []);
+	assert_eq!(harness.reasons(), [Reason::CapacityReached]);
+	assert_eq!(names(&harness.send_only(candidate.seconded(2))), ["introduce"]);
+}
+
+#[test]
+fn a_vote_for_another_scheduling_parent_does_not_wait_for_the_candidate() {
+	let mut harness = Harness::with(block(10, None));
+	let candidate = harness.candidate(1, 0, 1);
+	let token = token_of(&harness.send_only(candidate.seconded(1)));
+	let Event::Statement { statement, .. } = candidate.valid(2) else { panic!("a statement") };
+	assert_eq!(harness.send_only(Event::Statement { scheduling_parent: hash(9), statement }), []);
+	assert_eq!(harness.reasons(), [Reason::CandidateMismatch]);
+	assert_eq!(harness.send_only(Event::Introduced { token, accepted: true }), []);
+}
+
+#[test]
+fn a_group_proposes_nothing_for_another_core_than_the_candidate_names() {
+	// Both cores are the para's.
+	let places = |core| (CoreIndex(core), [ParaId(1); 3].into());
+	let leaf = BlockContext { claim_queue: [places(0), places(1)].into(), ..block(10, Some(0)) };
+	let mut harness = Harness::with(leaf);
+	let candidate = harness.candidate(1, 0, 1);
+	assert_eq!(harness.send(candidate.seconded(3)), []);
+	assert_eq!(harness.reasons(), [Reason::NotAssigned]);
+	// Else the first group to speak would have taken it from the one whose core it is.
+	assert_eq!(count(&harness.send(candidate.seconded(1)), "share valid"), 1);
+	let effects = harness.send(candidate.seconded(3));
+	assert!(matches!(
+		effects[..],
+		[Effect::Misbehavior(MisbehaviorReport { misbehavior: Misbehavior::UnauthorizedStatement, .. })]
+	));
+}
+
+#[test]
+fn there_is_no_core_beyond_the_last_group() {
+	for now in 0..8 {
+		let group_rotation = GroupRotationInfo { session_start_block: 0, group_rotation_frequency: 1, now };
+		let state = SchedulingParent::new(Arc::new(BlockContext { group_rotation, ..block(10, None) }));
+		let mut cores: Vec<_> = (0..6).map(|i| state.core_of(ValidatorIndex(i)).map(|core| core.0)).collect();
+		cores.dedup();
+		assert!(matches!(cores[..], [Some(0), Some(1)] | [Some(1), Some(0)]), "{cores:?}");
+		assert_eq!([6, u32::MAX].map(|i| state.core_of(ValidatorIndex(i))), [None, None]);
+	}
+	let mut harness = Harness::new();
+	let candidate = harness.candidate(1, 0, 1);
+	assert_eq!(harness.send(candidate.seconded(6)), []);
+	assert_eq!(harness.reasons(), [Reason::NotAssigned]);
 }
 
 #[test]
@@ -210,6 +269,73 @@ fn a_wrong_proof_of_validity_from_a_voter_does_not_cost_our_vote() {
 	let effects = harness.send(Event::Validated { token, result });
 	assert_eq!(names(&effects), ["fetch", "validate", "store", "share valid"]);
 	assert_eq!(fetched_from(&effects, &session(Some(0))), [2]);
+}
+
+#[test]
+fn a_failure_of_ours_to_attest_is_made_up_for_with_another_voter() {
+	for (stored, voted_before) in [(false, false), (false, true), (true, false), (true, true)] {
+		let mut harness = Harness::new();
+		harness.policy.works = false;
+		let candidate = harness.candidate(1, 0, 1);
+		let token = token_of(&harness.send(candidate.seconded(1)));
+		if voted_before {
+			harness.send(candidate.valid(2));
+		}
+		let pov = Some(candidate.pov.clone());
+		let token = token_of(&harness.send(Event::PoVFetched { token, pov }));
+		let fault = if stored {
+			let token = token_of(&harness.send(Event::Validated { token, result: candidate.outcome() }));
+			Event::DataStored { token, result: Err(StoreDataError::Failed) }
+		} else {
+			Event::Validated { token, result: Err(ValidationFailed { reason: Reason::ExecutionFailed }) }
+		};
+		harness.policy.works = true;
+		let mut effects = harness.send(fault);
+		if !voted_before {
+			assert_eq!(effects, []);
+			let reason = if stored { Reason::StorageFailed } else { Reason::ExecutionFailed };
+			assert_eq!(harness.reasons(), [reason]);
+			effects = harness.send(candidate.valid(2));
+		}
+		assert_eq!(fetched_from(&effects, &session(Some(0))), [2]);
+		assert_eq!(count(&effects, "share valid"), 1);
+	}
+}
+
+#[test]
+fn voters_are_asked_in_turn_and_none_is_lost_to_another_proposal() {
+	let session = session_of(vec![vec![0, 1, 2, 3, 4], vec![5]], Some(0));
+	let mut harness = Harness::with(testing::block(10, &session, claim_queue()));
+	harness.policy.works = false;
+	let candidate = harness.candidate(1, 0, 1);
+	let mut effects = harness.send(candidate.seconded(1));
+	for vote in [candidate.valid(2), candidate.seconded(3), candidate.valid(4)] {
+		assert_eq!(count(&harness.send(vote), "fetch"), 0, "one at a time");
+	}
+	let mut asked = Vec::new();
+	while !effects.is_empty() {
+		asked.extend(fetched_from(&effects, &session));
+		effects = harness.send(Event::PoVFetched { token: token_of(&effects), pov: None });
+	}
+	assert_eq!(asked, [1, 2, 3, 4]);
+}
+
+#[test]
+fn an_answer_to_another_question_changes_nothing() {
+	let mut harness = Harness::new();
+	harness.policy.works = false;
+	let candidate = harness.candidate(1, 0, 1);
+	let token = token_of(&harness.send(candidate.seconded(1)));
+	for answer in [
+		Event::Introduced { token, accepted: true },
+		Event::Membership(Membership { token, leaves: Vec::new() }),
+		Event::Validated { token, result: candidate.outcome() },
+		Event::DataStored { token, result: Ok(()) },
+	] {
+		assert_eq!(harness.send(answer), []);
+	}
+	let effects = harness.send(Event::PoVFetched { token, pov: Some(candidate.pov.clone()) });
+	assert_eq!(names(&effects), ["validate"]);
 }
 
 #[test]

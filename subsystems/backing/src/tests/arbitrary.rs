@@ -1,0 +1,385 @@
+//! Arbitrary events, from whomever and in whatever order: nothing panics, the stated bounds hold, and nothing is signed
+//! that was not validated and stored before.
+
+use super::harness::*;
+use crate::{Backing, Effect, Event, Question};
+use headway_machine::{testing, *};
+use headway_primitives::*;
+use proptest::{collection::vec, option, prelude::*};
+use std::{
+	collections::{BTreeMap, BTreeSet},
+	sync::Arc,
+};
+
+/// Candidates that events are about.
+const POOL: usize = 8;
+/// Members of a group.
+const GROUP: usize = 3;
+
+#[derive(Clone, Debug)]
+enum Step {
+	/// Block `number` (another one of that height, if `fork`) becomes a leaf over some of its ancestors.
+	Activate {
+		number: u32,
+		depth: u32,
+		fork: bool,
+		local: Option<u32>,
+		disabled: Option<u32>,
+	},
+	Deactivate(usize),
+	Finalized(bool),
+	Second {
+		candidate: usize,
+		data: Data,
+	},
+	Statement {
+		candidate: usize,
+		validator: u32,
+		seconds: bool,
+		nonce: u8,
+		at: Option<u32>,
+		data: Data,
+	},
+	CanSecond {
+		candidate: usize,
+		at: u32,
+	},
+	GetBackable {
+		para: u32,
+		candidates: Vec<usize>,
+	},
+	/// An open question gets an answer that fits it; or one of the other kinds gets its token.
+	Answer {
+		question: usize,
+		good: bool,
+		instead: Option<u8>,
+	},
+}
+
+/// The validation data that comes with a candidate.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Data {
+	Right,
+	Wrong,
+	Missing,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+	let data = || prop_oneof![8 => Just(Data::Right), 1 => Just(Data::Wrong), 1 => Just(Data::Missing)];
+	let local = prop_oneof![4 => Just(Some(0)), 1 => Just(None), 1 => (1..7u32).prop_map(Some)];
+	let leaf = (9..13u32, 0..3u32, proptest::bool::weighted(0.2), local, option::weighted(0.2, 0..6u32));
+	let statement = (0..POOL, 0..7u32, any::<bool>(), 0..2u8, option::weighted(0.1, 8..14u32), data());
+	prop_oneof![
+		2 => leaf.prop_map(|(number, depth, fork, local, disabled)| {
+			Step::Activate { number, depth, fork, local, disabled }
+		}),
+		1 => (0..4usize).prop_map(Step::Deactivate),
+		1 => any::<bool>().prop_map(Step::Finalized),
+		4 => (0..POOL, data()).prop_map(|(candidate, data)| Step::Second { candidate, data }),
+		12 => statement.prop_map(|(candidate, validator, seconds, nonce, at, data)| {
+			Step::Statement { candidate, validator, seconds, nonce, at, data }
+		}),
+		1 => (0..POOL, 8..14u32).prop_map(|(candidate, at)| Step::CanSecond { candidate, at }),
+		1 => (1..4u32, vec(0..POOL, 0..4)).prop_map(|(para, candidates)| Step::GetBackable { para, candidates }),
+		16 => (0..20usize, proptest::bool::weighted(0.8), option::weighted(0.1, 0..5u8))
+			.prop_map(|(question, good, instead)| Step::Answer { question, good, instead }),
+	]
+}
+
+/// Of all paras, cores and versions, at four scheduling parents.
+fn pool() -> Vec<Bundle> {
+	let bundle = |n: usize| {
+		let (para, core) = [(1, 0), (1, 0), (3, 0), (2, 1)][n % 4];
+		let mut bundle = Bundle::new(para, core, 9 + n as u32 / 3, n as u8);
+		if n % 3 == 2 {
+			let scheduling_parent = testing::hash(10);
+			let descriptor = bundle.receipt.descriptor.clone();
+			bundle.receipt.descriptor = descriptor.into_v3(scheduling_parent, 1).expect("same session");
+		}
+		bundle
+	};
+	(0..POOL).map(bundle).collect()
+}
+
+struct Run {
+	machine: Backing,
+	pool: Vec<Bundle>,
+	/// Questions that are not answered yet, and those about candidates that have gone since.
+	open: BTreeMap<Token, Effect>,
+	leaves: Vec<Hash>,
+	/// Seconds that wait for an answer, by candidate.
+	seconds: BTreeMap<CandidateHash, usize>,
+	/// What was found valid, and whose data is stored.
+	valid: BTreeSet<CandidateHash>,
+	stored: BTreeSet<CandidateHash>,
+	shared: BTreeSet<CandidateHash>,
+	backed: BTreeSet<CandidateHash>,
+}
+
+impl Run {
+	fn new() -> Self {
+		Self {
+			machine: Backing::new(Arc::new(HashSigner)),
+			pool: pool(),
+			open: BTreeMap::new(),
+			leaves: Vec::new(),
+			seconds: BTreeMap::new(),
+			valid: BTreeSet::new(),
+			stored: BTreeSet::new(),
+			shared: BTreeSet::new(),
+			backed: BTreeSet::new(),
+		}
+	}
+
+	fn take(&mut self, step: Step) {
+		match step {
+			Step::Activate { number, depth, fork, local, disabled } => {
+				self.activate(number, depth, fork, local, disabled)
+			},
+			Step::Deactivate(leaf) if leaf < self.leaves.len() => self.deactivate(leaf),
+			Step::Deactivate(_) => {},
+			Step::Finalized(v3) => {
+				let bit = FeatureIndex::CandidateReceiptV3 as usize;
+				let node_features = (0..5).map(|i| i == bit && v3).collect();
+				self.send(Event::Finalized { node_features });
+			},
+			Step::Second { candidate, data } => {
+				let mut bundle = self.pool[candidate].clone();
+				if data != Data::Right {
+					bundle.validation_data = Arc::default();
+				}
+				*self.seconds.entry(bundle.hash()).or_default() += 1;
+				self.send(bundle.second());
+			},
+			Step::Statement { candidate, validator, seconds, nonce, at, data } => {
+				let bundle = &self.pool[candidate];
+				let payload = match seconds {
+					true => Statement::Seconded(bundle.receipt.clone()),
+					false => Statement::Valid(bundle.hash()),
+				};
+				let mut event = bundle.statement(validator, nonce, payload);
+				if let Event::Statement { scheduling_parent, statement } = &mut event {
+					*scheduling_parent = at.map_or(*scheduling_parent, |at| testing::hash(at.into()));
+					match data {
+						Data::Right => {},
+						Data::Wrong => statement.validation_data = Some(Arc::default()),
+						Data::Missing => statement.validation_data = None,
+					}
+				}
+				self.send(event);
+			},
+			Step::CanSecond { candidate, at } => self.send(Event::CanSecond(CanSecondQuery {
+				token: Token(7),
+				para: ParaId(1),
+				scheduling_parent: testing::hash(at.into()),
+				candidate_hash: self.pool[candidate].hash(),
+				parent_head_data_hash: testing::hash(1),
+			})),
+			Step::GetBackable { para, candidates } => {
+				let candidates = candidates.into_iter().map(|i| self.pool[i].as_ref()).collect();
+				let candidates = [(ParaId(para), candidates)].into();
+				self.send(Event::GetBackable { token: Token(8), candidates });
+			},
+			Step::Answer { question, good, instead } => {
+				let Some(token) = self.open.keys().nth(question).copied() else { return };
+				self.answer(token, good, instead);
+			},
+		}
+	}
+
+	fn activate(&mut self, number: u32, depth: u32, fork: bool, local: Option<u32>, disabled: Option<u32>) {
+		let make = |number| {
+			let local = local.filter(|local| *local < 6);
+			let disabled_validators = disabled.map(ValidatorIndex).into_iter().collect();
+			BlockContext { disabled_validators, ..block(number, local) }
+		};
+		let mut leaf = make(number);
+		if fork {
+			leaf.hash = testing::hash(100 + u64::from(number));
+		}
+		let hash = leaf.hash;
+		if self.leaves.contains(&hash) {
+			return;
+		}
+		let ancestry = (1..=depth).map(|back| Arc::new(make(number - back))).collect();
+		self.leaves.push(hash);
+		let activated = Some(Arc::new(testing::leaf(leaf, ancestry)));
+		self.send(Event::Leaves(LeavesUpdate { activated, deactivated: Vec::new() }));
+	}
+
+	fn deactivate(&mut self, leaf: usize) {
+		let hash = self.leaves.remove(leaf);
+		self.send(Event::Leaves(LeavesUpdate { activated: None, deactivated: vec![hash] }));
+		// What has gone is new when it comes back.
+		let known: BTreeSet<Hash> = self.machine.scheduling_parents.keys().copied().collect();
+		let gone = self.pool.iter().filter(|bundle| !known.contains(&bundle.scheduling_parent()));
+		for hash in gone.map(Bundle::hash) {
+			for set in [&mut self.valid, &mut self.stored, &mut self.shared, &mut self.backed] {
+				set.remove(&hash);
+			}
+		}
+	}
+
+	fn answer(&mut self, token: Token, good: bool, instead: Option<u8>) {
+		let question = self.open[&token].clone();
+		let of =
+			|hash| self.pool.iter().find(|bundle| bundle.hash() == hash).expect("one of the pool").clone();
+		let fitting = match &question {
+			Effect::Introduce { .. } => 0,
+			Effect::Membership(_) => 1,
+			Effect::Validate { .. } => 2,
+			Effect::FetchPoV { .. } => 3,
+			_ => 4,
+		};
+		let kind = instead.unwrap_or(fitting);
+		let event = match (kind, &question) {
+			(0, _) => Event::Introduced { token, accepted: good },
+			(1, Effect::Membership(query)) if good => {
+				let fits = query.candidates.iter().map(|c| (c.clone(), self.leaves.clone()));
+				Event::Membership(Membership { token, leaves: fits.collect() })
+			},
+			(1, _) => Event::Membership(Membership { token, leaves: Vec::new() }),
+			(2, question) => {
+				let result = match (good, question) {
+					(true, Effect::Validate { request, .. }) => {
+						self.valid.insert(request.receipt.hash());
+						of(request.receipt.hash()).outcome()
+					},
+					(true, _) => self.pool[0].outcome(),
+					(false, Effect::Validate { request, .. }) if request.pov.block_data.0[0] % 2 == 0 => {
+						Err(ValidationFailed { reason: Reason::ExecutionFailed })
+					},
+					(false, _) => Ok(ValidationOutcome::Invalid(Reason::InvalidExecution)),
+				};
+				Event::Validated { token, result }
+			},
+			(3, Effect::FetchPoV { candidate_hash, .. }) => {
+				Event::PoVFetched { token, pov: good.then(|| of(*candidate_hash).pov) }
+			},
+			(3, _) => Event::PoVFetched { token, pov: Some(self.pool[0].pov.clone()) },
+			(_, question) => {
+				if let (true, Effect::StoreAvailableData { data, .. }) = (good, question) {
+					self.stored.insert(data.candidate_hash);
+				}
+				let result = if good { Ok(()) } else { Err(StoreDataError::Failed) };
+				Event::DataStored { token, result }
+			},
+		};
+		if kind == fitting {
+			self.open.remove(&token);
+			self.send(event);
+		} else {
+			let mut effects = Effects::new();
+			self.machine.handle(NOW, event, &mut effects);
+			assert!(effects.is_empty(), "an answer to another question changes nothing");
+		}
+	}
+
+	fn send(&mut self, event: Event) {
+		let mut effects = Effects::new();
+		self.machine.handle(NOW, event, &mut effects);
+		for effect in effects.take() {
+			let mut answered = |hash: CandidateHash| {
+				let waiting = self.seconds.get_mut(&hash).expect("an answer to a question");
+				*waiting = waiting.checked_sub(1).expect("one answer per question");
+			};
+			match &effect {
+				Effect::CollationSeconded { statement, .. } => answered(statement.payload().candidate_hash()),
+				Effect::CollationInvalid { receipt, .. } => answered(receipt.hash()),
+				Effect::CollationDropped { candidate_hash, .. } => answered(*candidate_hash),
+				Effect::Share { statement, .. } => {
+					let hash = statement.candidate_hash();
+					assert!(self.stored.contains(&hash), "signed before its data was stored");
+					assert!(self.shared.insert(hash), "two statements about one candidate");
+				},
+				Effect::Backed { candidate_hash } => {
+					assert!(self.backed.insert(*candidate_hash), "backed twice")
+				},
+				Effect::StoreAvailableData { data, .. } => {
+					assert!(self.valid.contains(&data.candidate_hash), "stored before it was validated")
+				},
+				_ => {},
+			}
+			let token = match &effect {
+				Effect::Membership(query) => Some(query.token),
+				Effect::Introduce { token, .. }
+				| Effect::Validate { token, .. }
+				| Effect::FetchPoV { token, .. }
+				| Effect::StoreAvailableData { token, .. } => Some(*token),
+				_ => None,
+			};
+			if let Some(token) = token {
+				assert!(self.open.insert(token, effect).is_none(), "a token is used once");
+			}
+		}
+		self.check_bounds();
+	}
+
+	/// What the documentation of [`Backing`], its state and its table promises.
+	fn check_bounds(&self) {
+		let machine = &self.machine;
+		let in_view: Vec<Hash> = machine.view.blocks().into_keys().collect();
+		assert_eq!(machine.scheduling_parents.keys().copied().collect::<Vec<_>>(), in_view);
+		assert!(machine.executor_params.len() <= crate::SESSIONS_MAX);
+		for (hash, candidate) in &machine.candidates {
+			let state = &machine.scheduling_parents[&candidate.scheduling_parent];
+			assert!(state.table.receipt(hash).is_some(), "a candidate is in its table");
+		}
+		for (hash, introduction) in &machine.introductions {
+			assert!(introduction.n_waiting() <= 2 * 6 + 1);
+			let asked =
+				|q: &&Question| matches!(q, Question::Introduce { candidate_hash } if candidate_hash == hash);
+			assert_eq!(machine.questions.values().filter(asked).count(), 1);
+		}
+		for (hash, state) in &machine.scheduling_parents {
+			for (candidate, job) in &state.jobs {
+				let waits = match job.waits_for {
+					Some(token) => matches!(
+						machine.questions.get(&token),
+						Some(Question::Job { scheduling_parent, candidate_hash, .. })
+							if scheduling_parent == hash && candidate_hash == candidate
+					),
+					None => machine.introductions.contains_key(candidate),
+				};
+				assert!(waits, "a job waits for something");
+			}
+			let in_table = |candidate: &CandidateHash| state.table.receipt(candidate).is_some();
+			assert!(state.settled.iter().chain(state.attesting.keys()).all(in_table));
+			assert!(state.attesting.values().all(|attesting| attesting.sources.len() <= GROUP));
+			let attested = |candidate| state.table.summary(candidate).is_some_and(|summary| summary.attested);
+			assert!(state.backed.iter().all(attested));
+		}
+		let jobs: usize = machine.scheduling_parents.values().map(|state| state.jobs.len()).sum();
+		let can_second = |q: &&Question| matches!(q, Question::CanSecond { .. });
+		let can_second = machine.questions.values().filter(can_second).count();
+		assert!(machine.questions.len() <= jobs + machine.introductions.len() + can_second);
+	}
+
+	/// Answers everything, then lets all leaves go.
+	fn finish(mut self) {
+		while let Some(token) = self.open.keys().next().copied() {
+			self.answer(token, true, None);
+		}
+		assert!(self.seconds.values().all(|waiting| *waiting == 0), "unanswered: {:?}", self.seconds);
+		while !self.leaves.is_empty() {
+			self.deactivate(0);
+		}
+		let machine = &self.machine;
+		assert!(machine.scheduling_parents.is_empty() && machine.candidates.is_empty());
+		assert!(machine.introductions.is_empty() && machine.questions.is_empty());
+	}
+}
+
+proptest! {
+	#![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+	#[test]
+	fn whatever_happens_nothing_panics_bounds_hold_and_votes_follow_validation(steps in vec(step(), 1..200)) {
+		let mut run = Run::new();
+		run.activate(10, 1, false, Some(0), None);
+		for step in steps {
+			run.take(step);
+		}
+		run.finish();
+	}
+}
