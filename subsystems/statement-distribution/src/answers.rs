@@ -75,6 +75,17 @@ impl Answers {
 }
 
 #[cfg(test)]
+impl Answers {
+	/// Whether the stated bounds hold.
+	pub(crate) fn is_within_bounds(&self) -> bool {
+		let peers: BTreeSet<_> = self.waiting.iter().map(|waiting| &waiting.peer).collect();
+		peers.len() == self.waiting.len()
+			&& self.waiting.len() <= WAITING_MAX
+			&& self.answered.len() <= ANSWERS_PER_WINDOW
+	}
+}
+
+#[cfg(test)]
 mod tests {
 	use super::*;
 	use headway_machine::{testing::peer, wire::StatementFilter};
@@ -94,7 +105,7 @@ mod tests {
 	}
 
 	#[test]
-	fn sr_12_five_in_a_window_and_the_rest_waits() {
+	fn five_in_a_window_and_the_rest_waits() {
 		let mut answers = Answers::default();
 		for n in 0..7 {
 			answers.admit(waiting(n, n.into())).unwrap();
@@ -107,7 +118,7 @@ mod tests {
 	}
 
 	#[test]
-	fn sr_12_one_request_of_a_peer_at_a_time() {
+	fn one_request_of_a_peer_at_a_time() {
 		let mut answers = Answers::default();
 		answers.admit(waiting(1, 1)).unwrap();
 		assert!(answers.admit(waiting(1, 2)).is_err(), "its first still waits");

@@ -212,6 +212,22 @@ impl Candidates {
 }
 
 #[cfg(test)]
+impl Candidates {
+	/// Whether all that is kept is about these scheduling parents and, of unconfirmed candidates, there is a claim.
+	pub(crate) fn is_within(&self, is_retained: impl Fn(&Hash) -> bool) -> bool {
+		let by_parent = self.by_parent.values().flatten().all(|hash| self.confirmed(*hash).is_some());
+		by_parent
+			&& self.candidates.values().all(|candidate| match candidate {
+				Candidate::Confirmed(confirmed) => is_retained(&confirmed.scheduling_parent()),
+				Candidate::Unconfirmed(claims) => {
+					let mut all = claims.values().flatten().peekable();
+					all.peek().is_some() && all.all(|claim| is_retained(&claim.scheduling_parent))
+				},
+			})
+	}
+}
+
+#[cfg(test)]
 mod tests {
 	use super::*;
 	use crate::tests::builder::{candidate, CandidateSpec};
@@ -222,7 +238,7 @@ mod tests {
 	}
 
 	#[test]
-	fn sg_13_claims_are_judged_when_the_candidate_is_confirmed_and_after() {
+	fn claims_are_judged_when_the_candidate_is_confirmed_and_after() {
 		let (receipt, validation_data) = candidate(&CandidateSpec::default());
 		let (id, parent) = (receipt.hash(), validation_data.parent_head.hash());
 		let para = receipt.descriptor.para_id;

@@ -68,10 +68,11 @@ fn has_seconded(set: &BTreeSet<Made>, candidate: CandidateHash) -> bool {
 ///
 /// # Bounds
 ///
-/// For `g` members and a seconding limit `l`: a member's received and sent statements hold at most `g·l` times `Seconded`
-/// (what is beyond is rejected), and `Valid` only for candidates of which a `Seconded` was exchanged, at most `g` each:
-/// `O(g²·l)` entries per member. Pending statements are among those that were received, issued or fetched. To fill it,
-/// members of our own group have to sign the statements.
+/// For `g` members and a seconding limit `l`: a member's received statements hold at most `g·l` times `Seconded` (what is
+/// beyond is rejected), and `Valid` only for candidates of which a `Seconded` was exchanged, at most `g` each: `O(g²·l)`
+/// entries per member. A member counts as having seconded at most `l` candidates. Sent statements are stored ones, and
+/// pending ones are among those that were received, issued or fetched. To fill it, members of our own group have to sign
+/// the statements.
 #[derive(Debug)]
 pub(crate) struct ClusterTracker {
 	members: BTreeMap<ValidatorIndex, Member>,
@@ -243,6 +244,24 @@ impl ClusterTracker {
 		self.members.get(&validator).is_some_and(|member| {
 			member.received.contains(&(statement, originator))
 				|| member.sent.contains(&(statement, originator))
+		})
+	}
+}
+
+#[cfg(test)]
+impl ClusterTracker {
+	/// Whether the stated bounds hold.
+	pub(crate) fn is_within_bounds(&self) -> bool {
+		let (members, limit) = (self.members.len(), self.seconding_limit);
+		let (is_seconded, is_valid) = (
+			|(statement, _): &&Made| matches!(statement, CompactStatement::Seconded(_)),
+			|(statement, _): &&Made| matches!(statement, CompactStatement::Valid(_)),
+		);
+		self.members.iter().all(|(index, member)| {
+			let mut voted = member.received.iter().filter(is_valid);
+			member.seconded.len() <= limit
+				&& member.received.iter().filter(is_seconded).count() <= members * limit
+				&& voted.all(|(statement, _)| self.knows_candidate(*index, statement.candidate_hash()))
 		})
 	}
 }

@@ -392,6 +392,30 @@ impl GridTracker {
 	}
 }
 
+#[cfg(test)]
+impl GridTracker {
+	/// Whether the stated bounds hold, given our neighbours and how many candidates of a para a group may propose.
+	pub(crate) fn is_within_bounds(
+		&self,
+		is_neighbor: impl Fn(&ValidatorIndex) -> bool,
+		proposals_max: impl Fn(GroupIndex, ParaId) -> usize,
+	) -> bool {
+		let received = self.received.iter().all(|(sender, received)| {
+			let mut of_para = BTreeMap::<_, usize>::new();
+			received.manifests.values().for_each(|m| *of_para.entry((m.group, m.para)).or_default() += 1);
+			is_neighbor(sender) && of_para.iter().all(|((group, para), n)| *n <= proposals_max(*group, *para))
+		});
+		let unconfirmed = self.unconfirmed.iter().all(|(candidate, senders)| {
+			senders.iter().all(|sender| self.advertised(*sender, *candidate).is_some())
+		});
+		let mutual = self.backed.values().all(|backed| backed.mutual.keys().all(&is_neighbor));
+		let pending = self.pending_manifests.iter().all(|(neighbor, candidates)| {
+			is_neighbor(neighbor) && candidates.keys().all(|candidate| self.backed.contains_key(candidate))
+		});
+		received && unconfirmed && mutual && pending
+	}
+}
+
 /// A statement of a member of a group.
 pub(crate) fn statement_of(
 	group: &[ValidatorIndex],
@@ -402,5 +426,4 @@ pub(crate) fn statement_of(
 }
 
 #[cfg(test)]
-#[path = "grid_tests.rs"]
 mod tests;

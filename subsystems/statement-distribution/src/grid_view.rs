@@ -98,7 +98,7 @@ mod tests {
 	}
 
 	#[test]
-	fn sg_01_every_node_computes_consistent_relations() {
+	fn every_node_computes_consistent_relations() {
 		for n in [1, 2, 3, 4, 7, 9, 12, 25, 31] {
 			let (topology, groups) = topology(n, n as u8);
 			let views: Vec<_> =
@@ -121,7 +121,7 @@ mod tests {
 	}
 
 	#[test]
-	fn sg_01_every_validator_hears_of_every_group_in_two_hops() {
+	fn every_validator_hears_of_every_group_in_two_hops() {
 		let (topology, groups) = topology(16, 3);
 		for me in (0..16).map(ValidatorIndex) {
 			let view = GridView::new(&topology, &groups, Some(me));

@@ -29,8 +29,10 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-	/// A peer connected. If another one has one of its keys already, that one keeps it.
+	/// A peer connected. If another one has one of its keys already, that one keeps it. Of an earlier connection nothing
+	/// remains.
 	pub(crate) fn connect(&mut self, peer: PeerId, authority_ids: BTreeSet<AuthorityDiscoveryId>) {
+		self.disconnect(&peer);
 		for id in &authority_ids {
 			self.by_authority.entry(id.clone()).or_insert_with(|| peer.clone());
 		}
@@ -157,5 +159,8 @@ mod tests {
 		peers.disconnect(&peer(1));
 		assert_eq!(owner(&peers), None);
 		assert!(!peers.update_authority_ids(&peer(1), ids(&context, &[0])));
+		peers.connect(peer(1), ids(&context, &[0]));
+		peers.connect(peer(1), ids(&context, &[1]));
+		assert_eq!(owner(&peers), None, "who connects anew has the keys that he has now");
 	}
 }

@@ -118,7 +118,7 @@ mod tests {
 	}
 
 	#[test]
-	fn sc_14_changes_are_summed_for_thirty_seconds() {
+	fn changes_are_summed_for_thirty_seconds() {
 		let (mut sums, mut effects) = (ReputationSums::default(), Effects::new());
 		let start = Timestamp::from_unix_ms(1_000);
 		for _ in 0..3 {

@@ -213,6 +213,18 @@ impl Requests {
 }
 
 #[cfg(test)]
+impl Requests {
+	/// Whether the stated bounds hold, given who is connected.
+	pub(crate) fn is_within_bounds(&self, is_connected: impl Fn(&PeerId) -> bool) -> bool {
+		let sources = self.entries.values().all(|entry| {
+			let peers: BTreeSet<_> = entry.sources.iter().map(|source| &source.peer).collect();
+			peers.len() == entry.sources.len() && peers.into_iter().all(&is_connected)
+		});
+		sources && self.in_flight.len() <= IN_FLIGHT_MAX && self.busy.len() == self.in_flight.len()
+	}
+}
+
+#[cfg(test)]
 mod tests {
 	use super::*;
 	use headway_machine::testing::{hash, peer};
@@ -240,7 +252,7 @@ mod tests {
 	}
 
 	#[test]
-	fn sr_01_cluster_goes_first_then_fewer_attempts() {
+	fn cluster_goes_first_then_fewer_attempts() {
 		let mut requests = Requests::default();
 		// One peer for all, so that one request goes at a time.
 		requests.add_source(id(1), Origin::Unspecified, &peer(1));
@@ -271,7 +283,7 @@ mod tests {
 	}
 
 	#[test]
-	fn sr_02_ten_in_flight_and_one_per_peer() {
+	fn ten_in_flight_and_one_per_peer() {
 		let mut requests = Requests::default();
 		for n in 0..15 {
 			requests.add_source(id(n), Origin::Unspecified, &peer(n as u8));
@@ -289,7 +301,7 @@ mod tests {
 	}
 
 	#[test]
-	fn sr_03_a_failed_source_rests_and_another_is_asked() {
+	fn a_failed_source_rests_and_another_is_asked() {
 		let mut requests = Requests::default();
 		requests.add_source(id(1), Origin::Cluster, &peer(1));
 		requests.add_source(id(1), Origin::Cluster, &peer(2));
@@ -309,7 +321,7 @@ mod tests {
 	}
 
 	#[test]
-	fn sr_13_requests_go_with_their_scheduling_parent_and_late_answers_find_nothing() {
+	fn requests_go_with_their_scheduling_parent_and_late_answers_find_nothing() {
 		let mut requests = Requests::default();
 		requests.add_source(id(1), Origin::Cluster, &peer(1));
 		dispatch(&mut requests, NOW);
@@ -321,7 +333,7 @@ mod tests {
 	}
 
 	#[test]
-	fn sr_14_a_peer_that_disconnects_is_no_source() {
+	fn a_peer_that_disconnects_is_no_source() {
 		let mut requests = Requests::default();
 		requests.add_source(id(1), Origin::Cluster, &peer(1));
 		requests.add_source(id(1), Origin::Cluster, &peer(2));

@@ -103,22 +103,19 @@ fn judge_statements(
 	// A member makes at most two statements; whatever is beyond is not looked at.
 	for statement in response.statements.iter().take(2 * group_size) {
 		let kind = Kind::of(&statement.payload);
+		let of_candidate = statement.payload.candidate_hash() == request.id.candidate;
 		let position = match parent.groups.locate(statement.validator_index) {
-			Some((of, position)) if of == group => Some(position),
+			Some((of, position)) if of == group && of_candidate => Some(position),
 			_ => None,
 		};
-		let wanted = position.filter(|position| {
-			statement.payload.candidate_hash() == request.id.candidate
-				&& !filter::contains(&request.mask, *position, kind)
-				&& !filter::contains(&seen, *position, kind)
-		});
-		if parent.block.is_disabled(statement.validator_index) {
-			// Silently if it was one that could be asked for at all; the mask covers it in any case.
-			if position.is_some() {
-				complete.rejected.push(Reason::DisabledValidator);
-				continue;
-			}
+		// The mask covers it, but its sender may not know yet that the validator is disabled.
+		if position.is_some() && parent.block.is_disabled(statement.validator_index) {
+			complete.rejected.push(Reason::DisabledValidator);
+			continue;
 		}
+		let wanted = position.filter(|position| {
+			!filter::contains(&request.mask, *position, kind) && !filter::contains(&seen, *position, kind)
+		});
 		let Some(position) = wanted else {
 			complete.changes.push(Reputation::CostMajor("statement that was not asked for"));
 			complete.rejected.push(Reason::UnexpectedMessage);

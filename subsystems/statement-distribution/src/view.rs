@@ -116,7 +116,7 @@ mod tests {
 	}
 
 	#[test]
-	fn sc_09_a_head_stands_for_its_allowed_ancestry() {
+	fn a_head_stands_for_its_allowed_ancestry() {
 		let mut view = RetainedView::default();
 		view.update(&activate(10, 2, &[]));
 		assert_eq!(numbers(view.allowed_under(&hash(10))), [8, 9, 10]);

@@ -10,7 +10,7 @@ use crate::{
 	sessions::Session,
 	Effect, StatementDistribution,
 };
-use codec::Decode;
+use codec::DecodeAll;
 use headway_machine::{
 	wire::{AttestedCandidateRequest, AttestedCandidateResponse, Request, StatementFilter},
 	NetworkEffect, PeerId, Reason, Recipient, RequestError, Token,
@@ -40,7 +40,10 @@ impl StatementDistribution {
 	}
 
 	pub(crate) fn on_response(&mut self, ctx: &mut Ctx, token: Token, result: Result<Vec<u8>, RequestError>) {
-		let Some(request) = self.requests.returned(token) else { return };
+		let Some(request) = self.requests.returned(token) else {
+			ctx.dropped(About::default(), Reason::UnexpectedMessage);
+			return;
+		};
 		let about = About::new(request.id.scheduling_parent, request.id.candidate);
 		if !self.requests.contains(&request.id) {
 			// Its scheduling parent is gone, or another request brought the candidate.
@@ -69,7 +72,7 @@ impl StatementDistribution {
 			})
 		})?;
 		let malformed = Refusal::major(Reason::MalformedMessage, "undecodable candidate response");
-		let response = AttestedCandidateResponse::decode(&mut &bytes[..]).map_err(|_| malformed)?;
+		let response = AttestedCandidateResponse::decode_all(&mut &bytes[..]).map_err(|_| malformed)?;
 		let RequestId { scheduling_parent, candidate, group } = request.id;
 		let parent = self.parents.get_mut(&scheduling_parent).ok_or(Refusal::silent(Reason::OutOfView))?;
 		let complete = response::judge(self.verifier.as_ref(), parent, request, &response)

@@ -6,7 +6,7 @@ use crate::{
 	filter::{self, Kind},
 	Effect, StatementDistribution,
 };
-use codec::{Decode, Encode};
+use codec::{DecodeAll, Encode};
 use headway_machine::{
 	wire::{
 		AttestedCandidateRequest, AttestedCandidateResponse, InboundRequest, RequestProtocol, StatementFilter,
@@ -21,7 +21,7 @@ impl StatementDistribution {
 		if protocol != RequestProtocol::AttestedCandidate {
 			return reject(ctx, id, About::default(), Refusal::silent(Reason::UnexpectedMessage));
 		}
-		let Ok(request) = AttestedCandidateRequest::decode(&mut &payload[..]) else {
+		let Ok(request) = AttestedCandidateRequest::decode_all(&mut &payload[..]) else {
 			let refusal = Refusal::major(Reason::MalformedMessage, "undecodable candidate request");
 			return reject(ctx, id, About::default(), refusal);
 		};

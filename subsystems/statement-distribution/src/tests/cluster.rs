@@ -18,7 +18,7 @@ fn salted(salt: u8) -> Built {
 }
 
 #[test]
-fn sc_01_a_local_seconded_goes_to_cluster_members_at_the_scheduling_parent() {
+fn a_local_seconded_goes_to_cluster_members_at_the_scheduling_parent() {
 	let mut world = World::new(0);
 	world.peer_view(2, &[]);
 	let output = world.share(Seconded, &own());
@@ -27,7 +27,7 @@ fn sc_01_a_local_seconded_goes_to_cluster_members_at_the_scheduling_parent() {
 }
 
 #[test]
-fn sc_02_an_unknown_candidate_is_fetched_then_handed_to_backing_and_circulated() {
+fn an_unknown_candidate_is_fetched_then_handed_to_backing_and_circulated() {
 	let mut world = World::new(0);
 	let candidate = own();
 	let output = world.receive(1, 1, Seconded, &candidate);
@@ -44,7 +44,7 @@ fn sc_02_an_unknown_candidate_is_fetched_then_handed_to_backing_and_circulated()
 }
 
 #[test]
-fn sc_03_valid_needs_a_seconded_before() {
+fn valid_needs_a_seconded_before() {
 	let mut world = World::new(0);
 	let candidate = own();
 	let output = world.receive(1, 1, Valid, &candidate);
@@ -58,7 +58,7 @@ fn sc_03_valid_needs_a_seconded_before() {
 }
 
 #[test]
-fn sc_04_a_bad_signature_costs_and_leaves_nothing_behind() {
+fn a_bad_signature_costs_and_leaves_nothing_behind() {
 	let mut world = World::new(0);
 	let candidate = own();
 	let mut forged = world.unchecked(1, Seconded, &candidate);
@@ -73,7 +73,7 @@ fn sc_04_a_bad_signature_costs_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn sc_05_duplicates_from_one_peer_cost_and_from_another_are_worth_something() {
+fn duplicates_from_one_peer_cost_and_from_another_are_worth_something() {
 	let mut world = World::new(0);
 	let candidate = own();
 	world.receive(1, 1, Seconded, &candidate);
@@ -87,7 +87,7 @@ fn sc_05_duplicates_from_one_peer_cost_and_from_another_are_worth_something() {
 }
 
 #[test]
-fn sc_06_beyond_the_limit_seconded_is_excessive_or_prejudiced() {
+fn beyond_the_limit_seconded_is_excessive_or_prejudiced() {
 	let mut world = World::new(0);
 	for salt in 0..3 {
 		world.receive(1, 1, Seconded, &salted(salt));
@@ -109,28 +109,28 @@ fn sc_06_beyond_the_limit_seconded_is_excessive_or_prejudiced() {
 }
 
 #[test]
-fn sc_07_not_more_than_the_limit_is_sent_of_one_originator() {
+fn not_more_than_the_limit_is_sent_of_one_originator() {
 	let mut world = World::new(0);
 	world.peer_view(2, &[]);
+	// The answer to this request will tell of the fourth candidate that validator 1 proposes.
+	let fourth = salted(3);
+	let late = world.receive(2, 2, Seconded, &fourth).requests()[0].0;
 	for salt in 0..3 {
-		world.receive(1, 1, Seconded, &salted(salt));
+		let token = world.receive(1, 1, Seconded, &salted(salt)).requests()[0].0;
+		let response = world.response(&salted(salt), &[(1, Seconded)]);
+		world.returns(token, Ok(response));
 	}
-	// The fourth is known to us, because another member proposed it too.
-	let candidate = salted(3);
-	world.importable = false;
-	let token = world.receive(2, 2, Seconded, &candidate).requests()[0].0;
-	let mut response = world.response(&candidate, &[(2, Seconded)]);
-	response.statements.push(world.unchecked(2, Valid, &candidate));
-	world.returns(token, Ok(response));
-	assert!(world.machine.candidates.confirmed(candidate.hash).is_some());
-	// Its proposal by validator 1 is accepted with prejudice, and so it never goes on; nor do those that are unconfirmed.
-	assert_eq!(world.receive(2, 1, Seconded, &candidate).reasons, [Reason::CapacityReached]);
-	let sent: Vec<_> = world.peer_view(2, &[LEAF]).statements();
-	assert!(sent.iter().all(|(_, by, _)| *by != 1), "{sent:?}");
+	let response = world.response(&fourth, &[(1, Seconded), (2, Seconded)]);
+	let sent_to_1 = world.returns(late, Ok(response)).statements();
+	assert_eq!(sent_to_1, [(vec![1], 2, Seconded)], "of validator 1 it has enough");
+	assert_eq!(world.receive(2, 1, Seconded, &fourth).reasons, [Reason::CapacityReached]);
+	let sent_to_2 = world.peer_view(2, &[LEAF]).statements();
+	let of_1 = sent_to_2.iter().filter(|(_, by, _)| *by == 1);
+	assert_eq!(of_1.count(), 3, "{sent_to_2:?}");
 }
 
 #[test]
-fn sc_08_pending_seconded_goes_before_valid() {
+fn pending_seconded_goes_before_valid() {
 	let mut world = World::new(0);
 	let candidate = own();
 	world.peer_view(2, &[]);
@@ -145,7 +145,7 @@ fn sc_08_pending_seconded_goes_before_valid() {
 }
 
 #[test]
-fn sc_09_statements_are_withheld_until_the_peer_is_there() {
+fn statements_are_withheld_until_the_peer_is_there() {
 	let mut world = World::new(0);
 	world.peer_view(1, &[]);
 	world.peer_view(2, &[99]);
@@ -161,7 +161,7 @@ fn sc_09_statements_are_withheld_until_the_peer_is_there() {
 }
 
 #[test]
-fn sc_10_statements_of_other_groups_are_the_grids_also_from_cluster_members() {
+fn statements_of_other_groups_are_the_grids_also_from_cluster_members() {
 	let mut world = World::new(0);
 	let other = build(&CandidateSpec { para: 1001, core: 1, ..Default::default() });
 	let output = world.receive(1, 3, Seconded, &other);
@@ -170,7 +170,7 @@ fn sc_10_statements_of_other_groups_are_the_grids_also_from_cluster_members() {
 }
 
 #[test]
-fn sc_11_a_new_leaf_that_makes_a_candidate_importable_hands_over_all_its_statements() {
+fn a_new_leaf_that_makes_a_candidate_importable_hands_over_all_its_statements() {
 	let mut world = World::new(0);
 	world.importable = false;
 	let candidate = own();
@@ -189,7 +189,7 @@ fn sc_11_a_new_leaf_that_makes_a_candidate_importable_hands_over_all_its_stateme
 }
 
 #[test]
-fn sc_12_the_limit_counts_all_entries_of_the_claim_queue() {
+fn the_limit_counts_all_entries_of_the_claim_queue() {
 	let mixed = [ParaId(1000), ParaId(2000), ParaId(1000), ParaId(2000)];
 	let mut world = World::with(Some(0), |block| {
 		block.claim_queue.insert(CoreIndex(0), mixed.into());
@@ -203,7 +203,7 @@ fn sc_12_the_limit_counts_all_entries_of_the_claim_queue() {
 }
 
 #[test]
-fn sc_12_without_assignments_every_seconded_is_excessive() {
+fn without_assignments_every_seconded_is_excessive() {
 	let mut world = World::with(Some(0), |block| {
 		block.claim_queue.remove(&CoreIndex(0));
 	});
@@ -213,7 +213,7 @@ fn sc_12_without_assignments_every_seconded_is_excessive() {
 }
 
 #[test]
-fn sc_13_peers_of_another_version_are_ignored() {
+fn peers_of_another_version_are_ignored() {
 	let mut world = World::new(0);
 	world.disconnect(1);
 	world.connect_as(1, CollationVersion::V2);
@@ -225,7 +225,7 @@ fn sc_13_peers_of_another_version_are_ignored() {
 }
 
 #[test]
-fn sc_14_reputation_is_reported_in_sums() {
+fn reputation_is_reported_in_sums() {
 	use crate::Effect;
 	use headway_machine::NetworkEffect;
 	let mut world = World::new(0);
@@ -243,7 +243,7 @@ fn sc_14_reputation_is_reported_in_sums() {
 }
 
 #[test]
-fn sc_15_shares_that_are_refused() {
+fn shares_that_are_refused() {
 	let leaf = hash(LEAF.into());
 	let foreign = build(&CandidateSpec { para: 1001, core: 1, ..Default::default() });
 	type Case = (&'static str, Option<u32>, u32, Kind, Built, headway_primitives::Hash, Reason);
@@ -320,15 +320,11 @@ fn a_failed_request_leaves_the_statement_for_the_next() {
 
 #[test]
 fn a_peer_that_turns_out_to_be_a_member_gets_what_waited_for_it() {
-	use headway_machine::{testing::peer, NetworkEvent};
 	let mut world = World::new(0);
 	world.disconnect(1);
 	world.connect_nameless(1);
 	world.peer_view(1, &[LEAF]);
 	world.peer_view(2, &[]);
 	assert!(world.share(Seconded, &own()).statements().is_empty());
-	let authority_ids = [world.session.info.discovery_keys[1].clone()].into();
-	let event = NetworkEvent::UpdatedAuthorityIds { peer: peer(1), authority_ids };
-	let output = world.handle(crate::Event::Network(event));
-	assert_eq!(output.statements(), [(vec![1], 0, Seconded)]);
+	assert_eq!(world.identify(1, &[1]).statements(), [(vec![1], 0, Seconded)]);
 }

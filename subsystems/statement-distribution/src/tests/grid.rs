@@ -30,7 +30,7 @@ fn fetched() -> (World, u32, Built) {
 }
 
 #[test]
-fn sg_02_own_backed_goes_to_all_neighbours_outside_the_group() {
+fn own_backed_goes_to_all_neighbours_outside_the_group() {
 	let mut world = World::new(0);
 	world.share(Seconded, &own());
 	world.receive(1, 1, Valid, &own());
@@ -43,7 +43,7 @@ fn sg_02_own_backed_goes_to_all_neighbours_outside_the_group() {
 }
 
 #[test]
-fn sg_02_foreign_backed_is_passed_on_and_acknowledged() {
+fn foreign_backed_is_passed_on_and_acknowledged() {
 	let (mut world, teller, candidate) = fetched();
 	let view = world.group_view(1);
 	let output = world.backed(&candidate);
@@ -57,7 +57,7 @@ fn sg_02_foreign_backed_is_passed_on_and_acknowledged() {
 }
 
 #[test]
-fn sg_03_a_manifest_of_an_unknown_candidate_is_followed_up() {
+fn a_manifest_of_an_unknown_candidate_is_followed_up() {
 	let mut world = World::new(0);
 	let (teller, candidate) = (world.teller(1), foreign());
 	let output = world.tell(teller, 1, &candidate, "sv.");
@@ -76,7 +76,7 @@ fn sg_03_a_manifest_of_an_unknown_candidate_is_followed_up() {
 }
 
 #[test]
-fn sg_04_a_manifest_of_a_backed_candidate_is_acknowledged_with_what_is_missing() {
+fn a_manifest_of_a_backed_candidate_is_acknowledged_with_what_is_missing() {
 	let (mut world, teller, candidate) = fetched();
 	assert_eq!(teller, 3);
 	assert_eq!(world.backed(&candidate).manifests().len(), 3);
@@ -90,7 +90,7 @@ fn sg_04_a_manifest_of_a_backed_candidate_is_acknowledged_with_what_is_missing()
 }
 
 #[test]
-fn sg_05_acknowledgements_that_nobody_waits_for() {
+fn acknowledgements_that_nobody_waits_for() {
 	let mut world = World::new(0);
 	let (teller, candidate) = (world.teller(1), foreign());
 	assert_eq!(world.acknowledge(teller, &candidate, "sv.").reasons, [Reason::OutOfView]);
@@ -105,7 +105,7 @@ fn sg_05_acknowledgements_that_nobody_waits_for() {
 }
 
 #[test]
-fn sg_06_manifests_that_are_refused() {
+fn manifests_that_are_refused() {
 	type Change = fn(&mut headway_machine::wire::BackedCandidateManifest);
 	let cases: [(&str, Change, i64, Reason); 7] = [
 		(
@@ -144,7 +144,7 @@ fn sg_06_manifests_that_are_refused() {
 }
 
 #[test]
-fn sg_06_senders_outside_of_the_receive_set_and_receivers_that_are_no_validators() {
+fn senders_outside_of_the_receive_set_and_receivers_that_are_no_validators() {
 	let mut world = World::new(0);
 	let receiving = world.group_view(1).receiving;
 	let stranger = (1..10).find(|v| !receiving.contains(&ValidatorIndex(*v))).unwrap();
@@ -156,7 +156,7 @@ fn sg_06_senders_outside_of_the_receive_set_and_receivers_that_are_no_validators
 }
 
 #[test]
-fn sg_07_a_second_manifest_must_contain_the_first() {
+fn a_second_manifest_must_contain_the_first() {
 	type Change = fn(&mut headway_machine::wire::BackedCandidateManifest);
 	let cases: [(&str, Change, i64); 3] = [
 		("superset", |m| m.statement_knowledge = crate::filter::parse("svv"), 0),
@@ -175,7 +175,7 @@ fn sg_07_a_second_manifest_must_contain_the_first() {
 }
 
 #[test]
-fn sg_08_manifests_beyond_the_para_limit_cost() {
+fn manifests_beyond_the_para_limit_cost() {
 	let mut world = World::new(0);
 	let teller = world.teller(1);
 	for salt in 0..4 {
@@ -187,7 +187,7 @@ fn sg_08_manifests_beyond_the_para_limit_cost() {
 }
 
 #[test]
-fn sg_09_new_statements_go_directly_after_the_exchange_and_once() {
+fn new_statements_go_directly_after_the_exchange_and_once() {
 	let mut world = World::new(0);
 	let candidate = own();
 	world.share(Seconded, &candidate);
@@ -205,7 +205,7 @@ fn sg_09_new_statements_go_directly_after_the_exchange_and_once() {
 }
 
 #[test]
-fn sg_09_a_direct_statement_is_not_sent_back_but_on() {
+fn a_direct_statement_is_not_sent_back_but_on() {
 	let (mut world, teller, candidate) = fetched();
 	world.backed(&candidate);
 	let output = world.receive(teller, 5, Valid, &candidate);
@@ -226,7 +226,7 @@ fn sg_09_a_direct_statement_is_not_sent_back_but_on() {
 }
 
 #[test]
-fn sg_09_a_direct_statement_with_a_bad_signature_is_refused_even_if_it_is_known() {
+fn a_direct_statement_with_a_bad_signature_is_refused_even_if_it_is_known() {
 	let (mut world, teller, candidate) = fetched();
 	world.backed(&candidate);
 	let mut forged = world.unchecked(4, Valid, &candidate);
@@ -237,7 +237,7 @@ fn sg_09_a_direct_statement_with_a_bad_signature_is_refused_even_if_it_is_known(
 }
 
 #[test]
-fn sg_10_a_peer_that_comes_late_gets_the_manifest_and_then_statements_once() {
+fn a_peer_that_comes_late_gets_the_manifest_and_then_statements_once() {
 	let mut world = World::new(0);
 	let candidate = own();
 	let late = world.group_view(0).sending.first().unwrap().0;
@@ -257,7 +257,7 @@ fn sg_10_a_peer_that_comes_late_gets_the_manifest_and_then_statements_once() {
 }
 
 #[test]
-fn sg_11_votes_of_disabled_validators_do_not_count() {
+fn votes_of_disabled_validators_do_not_count() {
 	let mut world = World::with(Some(0), |block| block.disabled_validators = vec![ValidatorIndex(4)]);
 	let teller = world.teller(1);
 	let output = world.tell(teller, 1, &foreign(), "sv.");
@@ -268,7 +268,7 @@ fn sg_11_votes_of_disabled_validators_do_not_count() {
 }
 
 #[test]
-fn sg_12_a_validator_of_the_topology_alone_takes_part_in_the_grid() {
+fn a_validator_of_the_topology_alone_takes_part_in_the_grid() {
 	let mut world = World::with(Some(9), |_| {});
 	let (teller, candidate) = (world.teller(1), foreign());
 	let output = world.fetch_from(teller, 1, &candidate, &VOTES, "sv.");
@@ -284,7 +284,7 @@ fn sg_12_a_validator_of_the_topology_alone_takes_part_in_the_grid() {
 }
 
 #[test]
-fn sg_13_claims_that_contradict_the_candidate_cost_now_and_later() {
+fn claims_that_contradict_the_candidate_cost_now_and_later() {
 	let mut world = World::new(0);
 	let candidate = foreign();
 	let tellers: Vec<u32> = world.group_view(1).receiving.iter().map(|v| v.0).collect();
@@ -306,7 +306,7 @@ fn sg_13_claims_that_contradict_the_candidate_cost_now_and_later() {
 }
 
 #[test]
-fn sg_14_a_topology_that_comes_late_is_caught_up_with() {
+fn a_topology_that_comes_late_is_caught_up_with() {
 	let mut world = World::without_topology(Some(0), |_| {});
 	world.share(Seconded, &own());
 	world.receive(1, 1, Valid, &own());
@@ -325,7 +325,7 @@ fn sg_14_a_topology_that_comes_late_is_caught_up_with() {
 }
 
 #[test]
-fn sg_14_manifests_before_the_topology_are_kept_up_to_a_limit() {
+fn manifests_before_the_topology_are_kept_up_to_a_limit() {
 	let mut world = World::without_topology(Some(0), |_| {});
 	for salt in 0..20 {
 		let spec = CandidateSpec { para: 1001, core: 1, salt, ..Default::default() };
@@ -336,7 +336,7 @@ fn sg_14_manifests_before_the_topology_are_kept_up_to_a_limit() {
 }
 
 #[test]
-fn sg_14_the_topology_of_a_session_to_come_is_kept_for_it() {
+fn the_topology_of_a_session_to_come_is_kept_for_it() {
 	let mut world = World::empty(Some(0));
 	world.topology();
 	world.leaf(LEAF, &[], |_| {});
@@ -344,7 +344,7 @@ fn sg_14_the_topology_of_a_session_to_come_is_kept_for_it() {
 }
 
 #[test]
-fn sg_15_without_leaves_nothing_is_kept_but_the_topology() {
+fn without_leaves_nothing_is_kept_but_the_topology() {
 	let (mut world, teller, candidate) = fetched();
 	let topology = world.group_view(1);
 	world.deactivate(LEAF);

@@ -1,11 +1,12 @@
-//! Scenarios of backing pipeline §9.5 to §9.7, by their numbers there.
+//! Scenarios of backing pipeline §9.5 to §9.7, bad input, and arbitrary events.
 
+mod arbitrary;
 pub(crate) mod builder;
 mod cluster;
 mod determinism;
 mod grid;
+mod input;
 mod network;
-mod random;
 mod requests;
 mod responses;
 mod world;

@@ -21,7 +21,7 @@ fn costs(change: Option<Reputation>) -> i64 {
 }
 
 #[test]
-fn sr_10_only_those_that_we_told_get_answers() {
+fn only_those_that_we_told_get_answers() {
 	let mut world = World::new(0);
 	let unknown = world.ask(1, 1, &own(), "...");
 	assert_eq!((unknown.responses()[0].1.is_some(), unknown.reasons), (false, vec![Reason::OutOfView]));
@@ -59,7 +59,7 @@ impl WithSignatures for headway_machine::wire::AttestedCandidateResponse {
 }
 
 #[test]
-fn sr_10_undecodable_requests_cost_and_strangers_get_nothing() {
+fn undecodable_requests_cost_and_strangers_get_nothing() {
 	let mut world = World::new(0);
 	let mut send = |from: u8, protocol, payload: Vec<u8>| {
 		let (peer, id) = (peer(from), InboundRequestId(7));
@@ -78,7 +78,7 @@ fn sr_10_undecodable_requests_cost_and_strangers_get_nothing() {
 }
 
 #[test]
-fn sr_11_masked_statements_are_left_out() {
+fn masked_statements_are_left_out() {
 	let mut world = World::new(0);
 	world.share(Seconded, &own());
 	world.receive(2, 2, Seconded, &own());
@@ -94,7 +94,7 @@ fn sr_11_masked_statements_are_left_out() {
 }
 
 #[test]
-fn sr_11_a_grid_requester_gets_enough_votes_or_nothing() {
+fn a_grid_requester_gets_enough_votes_or_nothing() {
 	let mut world = World::new(0);
 	world.share(Seconded, &own());
 	world.receive(1, 1, Valid, &own());
@@ -113,7 +113,7 @@ fn sr_11_a_grid_requester_gets_enough_votes_or_nothing() {
 }
 
 #[test]
-fn sr_12_surplus_requests_are_refused_or_wait() {
+fn surplus_requests_are_refused_or_wait() {
 	let mut world = World::new(0);
 	world.share(Seconded, &own());
 	for from in 3..3 + ANSWERS_PER_WINDOW as u32 {

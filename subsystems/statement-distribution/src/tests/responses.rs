@@ -5,8 +5,9 @@ use crate::filter::Kind::{Seconded, Valid};
 use codec::Encode;
 use headway_machine::{testing::hash, wire::AttestedCandidateResponse, Reason, RequestError, Token};
 use headway_primitives::{
+	transpose_claim_queue,
 	ump::{ApprovedPeerId, ClaimQueueOffset, CoreSelector, UmpSignal},
-	HeadData, ParaId, ValidatorIndex,
+	CoreIndex, HeadData, ParaId, ValidatorIndex,
 };
 
 fn own() -> Built {
@@ -32,7 +33,7 @@ fn grid_request(world: &mut World, candidate: &Built, knowledge: &str) -> (Token
 }
 
 #[test]
-fn sr_02_the_next_request_goes_out_when_one_is_back() {
+fn the_next_request_goes_out_when_one_is_back() {
 	let mut world = World::new(0);
 	let other = build(&CandidateSpec { salt: 1, ..Default::default() });
 	let token = cluster_request(&mut world, &own());
@@ -42,7 +43,7 @@ fn sr_02_the_next_request_goes_out_when_one_is_back() {
 }
 
 #[test]
-fn sr_03_a_source_that_failed_is_asked_again_after_a_second() {
+fn a_source_that_failed_is_asked_again_after_a_second() {
 	let mut world = World::new(0);
 	let token = cluster_request(&mut world, &own());
 	assert!(world.returns(token, Err(RequestError::NotConnected)).requests().is_empty());
@@ -52,7 +53,7 @@ fn sr_03_a_source_that_failed_is_asked_again_after_a_second() {
 }
 
 #[test]
-fn sr_04_statements_that_were_not_asked_for_cost_and_the_rest_is_used() {
+fn statements_that_were_not_asked_for_cost_and_the_rest_is_used() {
 	let mut world = World::with(Some(0), |_| {});
 	let candidate = own();
 	let token = cluster_request(&mut world, &candidate);
@@ -66,7 +67,7 @@ fn sr_04_statements_that_were_not_asked_for_cost_and_the_rest_is_used() {
 }
 
 #[test]
-fn sr_04_masked_statements_cost() {
+fn masked_statements_cost() {
 	let mut world = World::new(0);
 	// Validator 1 exhausts its limit, so that its proposals are not wanted any more.
 	for salt in 1..4 {
@@ -82,7 +83,7 @@ fn sr_04_masked_statements_cost() {
 }
 
 #[test]
-fn sr_04_only_twice_the_group_size_is_considered() {
+fn only_twice_the_group_size_is_considered() {
 	let mut world = World::new(0);
 	let token = cluster_request(&mut world, &own());
 	let mut statements = vec![(1, Seconded); 6];
@@ -94,7 +95,7 @@ fn sr_04_only_twice_the_group_size_is_considered() {
 }
 
 #[test]
-fn sr_05_a_bad_signature_costs_and_the_others_count() {
+fn a_bad_signature_costs_and_the_others_count() {
 	let mut world = World::new(0);
 	let token = cluster_request(&mut world, &own());
 	let mut response = world.response(&own(), &[(1, Seconded), (2, Valid)]);
@@ -106,7 +107,7 @@ fn sr_05_a_bad_signature_costs_and_the_others_count() {
 }
 
 #[test]
-fn sr_06_wrong_candidates_cost_once_and_leave_nothing() {
+fn wrong_candidates_cost_once_and_leave_nothing() {
 	type Change = fn(&mut AttestedCandidateResponse);
 	let cases: [(&str, Change, Reason); 4] = [
 		("data", |r| r.persisted_validation_data.max_pov_size += 1, Reason::ValidationDataMismatch),
@@ -137,7 +138,7 @@ fn sr_06_wrong_candidates_cost_once_and_leave_nothing() {
 }
 
 #[test]
-fn sr_06_signals_and_scheduling_session_are_checked() {
+fn signals_and_scheduling_session_are_checked() {
 	let select =
 		|core: u8| vec![vec![], UmpSignal::SelectCore(CoreSelector(core), ClaimQueueOffset(7)).encode()];
 	for (what, spec, reason) in [
@@ -156,7 +157,7 @@ fn sr_06_signals_and_scheduling_session_are_checked() {
 }
 
 #[test]
-fn sr_06_a_v3_candidate_must_be_scheduled_in_our_session() {
+fn a_v3_candidate_must_be_scheduled_in_our_session() {
 	for (offset, accepted) in [(0, true), (1, false)] {
 		let mut world = World::new(0);
 		let signal = UmpSignal::SelectCore(CoreSelector(0), ClaimQueueOffset(0)).encode();
@@ -173,7 +174,7 @@ fn sr_06_a_v3_candidate_must_be_scheduled_in_our_session() {
 }
 
 #[test]
-fn sr_07_an_approved_peer_is_no_fault() {
+fn an_approved_peer_is_no_fault() {
 	let mut world = World::new(0);
 	let signal = UmpSignal::ApprovedPeer(ApprovedPeerId::try_from(vec![1, 2, 3]).unwrap()).encode();
 	let candidate = build(&CandidateSpec { messages: vec![vec![1], vec![], signal], ..Default::default() });
@@ -183,20 +184,22 @@ fn sr_07_an_approved_peer_is_no_fault() {
 }
 
 #[test]
-fn sr_08_statements_of_disabled_validators_are_not_wanted_and_ignored() {
+fn statements_of_disabled_validators_are_not_wanted_and_ignored() {
 	let mut world = World::with(Some(0), |block| block.disabled_validators = vec![ValidatorIndex(2)]);
 	let requests = world.receive(1, 1, Seconded, &own()).requests();
 	assert_eq!(requests[0].2, "..b");
 	world.reputation(1);
-	let response = world.response(&own(), &[(1, Seconded), (2, Valid)]);
+	let mut response = world.response(&own(), &[(1, Seconded), (2, Valid)]);
+	let other = build(&CandidateSpec { salt: 9, ..Default::default() });
+	response.statements.push(world.unchecked(2, Valid, &other));
 	let output = world.returns(requests[0].0, Ok(response));
 	assert_eq!(output.to_backing(), [(1, Seconded)]);
-	assert_eq!(output.reasons, [Reason::DisabledValidator]);
-	assert_eq!(world.reputation(1), 2 * GOOD);
+	assert_eq!(output.reasons, [Reason::DisabledValidator, Reason::UnexpectedMessage]);
+	assert_eq!(world.reputation(1), 2 * GOOD + MAJOR, "silently, unless it is about something else");
 }
 
 #[test]
-fn sr_09_another_groups_candidate_must_come_with_enough_votes() {
+fn another_groups_candidate_must_come_with_enough_votes() {
 	for statements in [&[(3, Seconded)][..], &[(3, Valid), (4, Valid)], &[(3, Seconded), (3, Valid)]] {
 		let mut world = World::new(0);
 		let (token, teller) = grid_request(&mut world, &foreign(), "sv.");
@@ -214,7 +217,7 @@ fn sr_09_another_groups_candidate_must_come_with_enough_votes() {
 }
 
 #[test]
-fn sr_09_undecodable_responses_cost() {
+fn undecodable_responses_cost() {
 	let mut world = World::new(0);
 	let token = cluster_request(&mut world, &own());
 	let output = world.handle(crate::Event::Response { token, result: Ok(vec![1, 2, 3]) });
@@ -223,13 +226,13 @@ fn sr_09_undecodable_responses_cost() {
 }
 
 #[test]
-fn sr_09_sources_without_enough_votes_are_not_asked() {
+fn sources_without_enough_votes_are_not_asked() {
 	let mut world = World::with(Some(0), |block| block.minimum_backing_votes = 1);
 	let teller = world.teller(1);
 	assert_eq!(world.tell(teller, 1, &foreign(), "s..").requests().len(), 1);
 	// After its limit, a validator's proposals are masked; what is left of the offer backs nothing.
 	let mut world = World::with(Some(0), |block| {
-		block.claim_queue.insert(headway_primitives::CoreIndex(1), [ParaId(1001)].into());
+		block.claim_queue.insert(CoreIndex(1), [ParaId(1001)].into());
 	});
 	let (token, teller) = grid_request(&mut world, &foreign(), "sv.");
 	let response = world.response(&foreign(), &[(3, Seconded), (4, Valid)]);
@@ -240,7 +243,7 @@ fn sr_09_sources_without_enough_votes_are_not_asked() {
 }
 
 #[test]
-fn sr_13_a_candidate_that_is_known_by_now_makes_late_responses_void() {
+fn a_candidate_that_is_known_by_now_makes_late_responses_void() {
 	let mut world = World::new(0);
 	let token = cluster_request(&mut world, &own());
 	world.share(Seconded, &own());
@@ -257,7 +260,25 @@ fn sr_13_a_candidate_that_is_known_by_now_makes_late_responses_void() {
 }
 
 #[test]
-fn sr_14_a_peer_that_is_gone_is_not_asked_until_it_is_back() {
+fn the_first_of_two_requests_for_a_candidate_confirms_it_and_the_other_comes_too_late() {
+	// The para has places on both cores, so that a peer may say that group 1 backs what group 0 does.
+	let mut world = World::with(Some(0), |block| {
+		block.claim_queue.insert(CoreIndex(1), [ParaId(1000); 3].into());
+		block.transposed_claim_queue = transpose_claim_queue(&block.claim_queue);
+	});
+	let teller = world.teller(1);
+	let late = world.tell(teller, 1, &own(), "sv.").requests()[0].0;
+	let token = cluster_request(&mut world, &own());
+	let response = world.response(&own(), &[(1, Seconded)]);
+	assert_eq!(world.returns(token, Ok(response.clone())).to_backing(), [(1, Seconded)]);
+	assert_eq!(world.reputation(teller), MAJOR, "it named another group");
+	let output = world.returns(late, Ok(response));
+	assert!(output.is_silent());
+	assert_eq!((output.reasons, output.duplicates, world.reputation(teller)), (vec![], 1, 0));
+}
+
+#[test]
+fn a_peer_that_is_gone_is_not_asked_until_it_is_back() {
 	let mut world = World::new(0);
 	let token = cluster_request(&mut world, &own());
 	world.disconnect(1);

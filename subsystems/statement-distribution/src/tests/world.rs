@@ -20,8 +20,13 @@ use headway_machine::{
 use headway_primitives::{
 	AuthorityDiscoveryId, CandidateHash, CommittedCandidateReceiptV2, CompactStatement, GroupIndex, Hash,
 	PersistedValidationData, Signed, SigningContext, Statement, UncheckedSigned, ValidatorIndex,
+	ValidatorPair,
 };
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+	collections::BTreeSet,
+	sync::{Arc, OnceLock},
+	time::Duration,
+};
 
 pub(crate) const MINOR: i64 = -100_000;
 pub(crate) const MAJOR: i64 = -300_000;
@@ -165,11 +170,13 @@ pub(crate) struct World {
 impl World {
 	/// Nine validators in three groups; no leaf, no peer, no topology yet. Validator 9 has a discovery key only.
 	pub(crate) fn empty(local: Option<u32>) -> Self {
-		let keys = validator_keys(9);
+		// Keys are derived from strings, which takes a while.
+		static KEYS: OnceLock<Vec<ValidatorPair>> = OnceLock::new();
+		let all = KEYS.get_or_init(|| validator_keys(10));
+		let keys = all[..9].to_vec();
 		let groups = vec![vec![0, 1, 2], vec![3, 4, 5], vec![6, 7, 8]];
 		let mut context = session(SESSION, &keys, groups, local.filter(|local| *local < 9)).as_ref().clone();
-		let inactive =
-			session(SESSION, &validator_keys(10), vec![], None).info.discovery_keys.last().cloned();
+		let inactive = session(SESSION, all, vec![], None).info.discovery_keys.last().cloned();
 		context.info.discovery_keys.extend(inactive);
 		context.local_discovery_index = local;
 		Self {
@@ -285,7 +292,17 @@ impl World {
 		self.connect_with(validator, version, [key].into())
 	}
 
-	/// A peer connects of which nobody knows yet which validator it is.
+	/// It becomes known which validators a peer is.
+	pub(crate) fn identify(&mut self, who: u32, validators: &[u32]) -> Output {
+		let key = |validator: &u32| self.session.info.discovery_keys[*validator as usize].clone();
+		let authority_ids = validators.iter().map(key).collect();
+		self.handle(Event::Network(NetworkEvent::UpdatedAuthorityIds {
+			peer: peer(who as u8),
+			authority_ids,
+		}))
+	}
+
+	/// A peer connects of which nobody knows (yet) which validator it is.
 	pub(crate) fn connect_nameless(&mut self, validator: u32) -> Output {
 		self.connect_with(validator, CollationVersion::V3, BTreeSet::new())
 	}
@@ -346,10 +363,18 @@ impl World {
 
 	/// A signed statement.
 	pub(crate) fn signed(&self, by: u32, kind: Kind, candidate: &Built) -> Signed<CompactStatement> {
-		let context = SigningContext {
-			session_index: SESSION,
-			parent_hash: candidate.receipt.descriptor.scheduling_parent(),
-		};
+		let parent_hash = candidate.receipt.descriptor.scheduling_parent();
+		self.signed_in(by, kind, candidate, SigningContext { session_index: SESSION, parent_hash })
+	}
+
+	/// A statement that is signed for a session and a block of choice.
+	pub(crate) fn signed_in(
+		&self,
+		by: u32,
+		kind: Kind,
+		candidate: &Built,
+		context: SigningContext,
+	) -> Signed<CompactStatement> {
 		let key = &self.session.info.validators[by as usize];
 		sign(&self.signer, &context, key, ValidatorIndex(by), kind.statement(candidate.hash)).unwrap()
 	}
@@ -453,11 +478,16 @@ impl World {
 	pub(crate) fn ask(&mut self, from: u32, id: u64, candidate: &Built, mask: &str) -> Output {
 		let request =
 			AttestedCandidateRequest { candidate_hash: candidate.hash, mask: crate::filter::parse(mask) };
+		self.ask_with(from, id, request.encode())
+	}
+
+	/// A peer sends a request, be it what it may.
+	pub(crate) fn ask_with(&mut self, from: u32, id: u64, payload: Vec<u8>) -> Output {
 		self.handle(Event::Request(InboundRequest {
 			peer: peer(from as u8),
 			id: InboundRequestId(id),
 			protocol: RequestProtocol::AttestedCandidate,
-			payload: request.encode(),
+			payload,
 		}))
 	}
 

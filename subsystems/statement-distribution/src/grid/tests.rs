@@ -34,7 +34,7 @@ fn import(
 }
 
 #[test]
-fn sg_06_manifests_that_are_rejected() {
+fn manifests_that_are_rejected() {
 	use ManifestError::*;
 	use ManifestKind::*;
 	for (from, kind, knowledge, expected) in [
@@ -58,7 +58,7 @@ fn sg_06_manifests_that_are_rejected() {
 }
 
 #[test]
-fn sg_06_bit_vectors_of_different_lengths_are_malformed() {
+fn bit_vectors_of_different_lengths_are_malformed() {
 	let mut manifest = manifest("sv.");
 	manifest.knowledge.validated_in_group.push(true);
 	let answer = GridTracker::default().import_manifest(
@@ -73,7 +73,7 @@ fn sg_06_bit_vectors_of_different_lengths_are_malformed() {
 }
 
 #[test]
-fn sg_07_a_second_manifest_must_contain_the_first() {
+fn a_second_manifest_must_contain_the_first() {
 	let good = |_: &mut ManifestSummary| {};
 	type Change = fn(&mut ManifestSummary);
 	for (what, change, expected) in [
@@ -95,7 +95,7 @@ fn sg_07_a_second_manifest_must_contain_the_first() {
 }
 
 #[test]
-fn sg_08_a_member_that_seconds_too_much_overflows() {
+fn a_member_that_seconds_too_much_overflows() {
 	use ManifestKind::Full;
 	let mut grid = GridTracker::default();
 	assert_eq!(import(&mut grid, 20, 'A', Full, "sv."), Ok(false));
@@ -110,7 +110,7 @@ fn sg_08_a_member_that_seconds_too_much_overflows() {
 }
 
 #[test]
-fn sg_08_the_limit_is_per_para() {
+fn the_limit_is_per_para() {
 	let mut grid = GridTracker::default();
 	assert_eq!(import(&mut grid, 20, 'A', ManifestKind::Full, "sv."), Ok(false));
 	let other = ManifestSummary { para: ParaId(2), ..manifest("sv.") };
@@ -120,7 +120,7 @@ fn sg_08_the_limit_is_per_para() {
 }
 
 #[test]
-fn sg_02_backed_goes_to_the_send_set_and_is_acknowledged_to_those_that_told_us() {
+fn backed_goes_to_the_send_set_and_is_acknowledged_to_those_that_told_us() {
 	use ManifestKind::*;
 	for (told_by, expected) in [
 		(&[][..], vec![(10, Full), (30, Full)]),
@@ -139,7 +139,7 @@ fn sg_02_backed_goes_to_the_send_set_and_is_acknowledged_to_those_that_told_us()
 }
 
 #[test]
-fn sg_04_a_manifest_of_a_backed_candidate_is_to_be_acknowledged_with_what_the_sender_lacks() {
+fn a_manifest_of_a_backed_candidate_is_to_be_acknowledged_with_what_the_sender_lacks() {
 	let mut grid = GridTracker::default();
 	grid.add_backed(Some(&view()), candidate('A'), GROUP, parse("svb"));
 	assert_eq!(import(&mut grid, 20, 'A', ManifestKind::Full, "s.v"), Ok(true));
@@ -164,7 +164,7 @@ fn manifests_that_cross_need_no_acknowledgement() {
 }
 
 #[test]
-fn sg_14_a_late_topology_finds_the_backed_candidates() {
+fn a_late_topology_finds_the_backed_candidates() {
 	let mut grid = GridTracker::default();
 	assert!(grid.add_backed(None, candidate('A'), GROUP, parse("sv.")).is_empty());
 	let (candidate, group) = grid.backed()[0];
@@ -185,7 +185,7 @@ fn exchanged(told: &str, heard: &str) -> GridTracker {
 }
 
 #[test]
-fn sg_09_statements_go_directly_once_both_sides_know_that_the_other_knows() {
+fn statements_go_directly_once_both_sides_know_that_the_other_knows() {
 	let peer = ValidatorIndex(10);
 	let mut grid = exchanged("sv.", "sv.");
 	assert!(grid.statement_targets(candidate('A'), GROUP, 1, Kind::Valid).is_empty());
