@@ -1,4 +1,8 @@
-//! What crates may depend on. Nothing is compiled for this: `cargo tree` resolves from the lock file.
+//! What crates may depend on, and which tests there must be. Nothing is compiled for this: `cargo tree` resolves from the
+//! lock file, and sources are read.
+
+#[path = "../../scenarios/table.rs"]
+mod table;
 
 use std::{
 	collections::BTreeSet,
@@ -154,4 +158,35 @@ fn there_is_one_of_each_substrate_crate() {
 		let versions: Vec<_> = packages.iter().filter(|(package, _)| *package == name).collect();
 		assert_eq!(versions.len(), 1, "{name}: {versions:?}");
 	}
+}
+
+/// Scenarios of the backing pipeline: group, and how many it has.
+const BACKING_PIPELINE: &[(&str, u32)] = &[
+	("DT", 12),
+	("IE", 11),
+	("PP", 32),
+	("BK", 28),
+	("SC", 15),
+	("SG", 15),
+	("SR", 14),
+	("CV", 22),
+	("CR", 16),
+	("CC", 10),
+	("CG", 6),
+	("PR", 11),
+	("NB", 10),
+];
+
+/// Tests are written with the folder of their crate: below `subsystems`, or from the root.
+fn in_folder_of_its_crate(test: &str) -> (Vec<PathBuf>, String) {
+	let (folder, path) = test.split_once(": ").unwrap_or(("", test));
+	let crates = [workspace().join("subsystems").join(folder), workspace().join(folder)];
+	let sources = crates.iter().flat_map(|root| [root.join("src"), root.join("tests")]);
+	(sources.collect(), path.into())
+}
+
+#[test]
+fn every_scenario_of_the_backing_pipeline_has_a_row_with_tests_that_exist_or_a_reason() {
+	let file = workspace().join("subsystems/SCENARIOS.md");
+	table::Table { file, groups: BACKING_PIPELINE, locate: in_folder_of_its_crate }.hold();
 }
