@@ -81,6 +81,12 @@ pub async fn follow<Client>(
 	if !leaves.activate(best, parent).await {
 		return;
 	}
+	// What finality allows (descriptors of version 3) holds from the start, not only from the next finalized block on: else a
+	// node that was restarted would call good candidates invalid until then.
+	let info = client.info();
+	if !leaves.finalize(info.finalized_hash, info.finalized_number).await {
+		return;
+	}
 	loop {
 		let alive = tokio::select! {
 			Some(block) = imported.next() => {
