@@ -8,13 +8,26 @@ use headway_primitives::{
 	transpose_claim_queue, AsyncBackingParams, ClaimQueue, ExecutorParams, GroupRotationInfo, Hash,
 	NodeFeatures, SessionInfo, ValidatorId, ValidatorIndex, ValidatorPair, ValidatorSignature,
 };
-use sp_core::{ByteArray, Pair};
-use std::{collections::BTreeMap, fmt::Debug, sync::Arc, time::Duration};
+use sp_core::{
+	crypto::{DeriveJunction, DEV_PHRASE},
+	ByteArray, Pair,
+};
+use std::{
+	collections::BTreeMap,
+	fmt::Debug,
+	sync::{Arc, OnceLock},
+	time::Duration,
+};
 
 /// Keys of `n` validators, `//Validator0` and so on.
 pub fn validator_keys(n: u32) -> Vec<ValidatorPair> {
-	let key =
-		|i| ValidatorPair::from_string(&format!("//Validator{i}"), None).expect("valid derivation path");
+	// To make a key of the phrase takes long on purpose, so that is done once.
+	static ROOT: OnceLock<ValidatorPair> = OnceLock::new();
+	let root = ROOT.get_or_init(|| ValidatorPair::from_string(DEV_PHRASE, None).expect("valid phrase"));
+	let key = |i| {
+		let path = DeriveJunction::from(format!("/Validator{i}"));
+		root.derive([path].into_iter(), None).expect("hard derivation works").0
+	};
 	(0..n).map(key).collect()
 }
 
