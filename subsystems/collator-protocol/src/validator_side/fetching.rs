@@ -37,9 +37,7 @@ impl ValidatorSide {
 	/// One at a time, so that a slow collator of one para does not fill the queue before others had their
 	/// turn.
 	fn is_busy(&self, at: &Hash) -> bool {
-		self.fetches.values().any(|fetch| !fetch.is_shared && fetch.offer.scheduling_parent == *at)
-			|| self.awaiting_data.values().any(|fetched| fetched.offer.scheduling_parent == *at)
-			|| self.validating.keys().any(|(scheduling_parent, _)| scheduling_parent == at)
+		self.blocks.get(at).is_some_and(|block| block.holder.is_some())
 	}
 
 	/// The para whose turn it is: the first open entry of the claim queue for which something waits.
@@ -68,17 +66,29 @@ impl ValidatorSide {
 		effects.trace(offer.trace(now, Stage::Fetching));
 		let recipient = Recipient::Peer(offer.peer.clone());
 		effects.push(Effect::Network(NetworkEffect::Request { token, recipient, request }));
-		self.timers.insert((now + FETCH_SHARE_TIMEOUT, Timer::Share(token)));
+		self.timers.insert((now + FETCH_SHARE_TIMEOUT, Timer::Share(scheduling_parent, token)));
+		if let Some(block) = self.blocks.get_mut(&scheduling_parent) {
+			block.holder = Some(token);
+		}
 		self.fetches.insert(token, Fetch { offer, is_shared: false });
 	}
 
-	pub(super) fn share_expired(&mut self, now: Timestamp, token: Token, effects: &mut Effects<Effect>) {
-		let Some(fetch) = self.fetches.get_mut(&token) else { return };
-		fetch.is_shared = true;
-		let at = fetch.offer.scheduling_parent;
-		self.fetch_next(now, &at, effects);
-		// Another peer may have offered the same candidate.
-		self.reconsider(now, effects);
+	/// The next one may begin, whether the fetch goes on or what it brought is being validated.
+	pub(super) fn share_expired(
+		&mut self,
+		now: Timestamp,
+		at: &Hash,
+		token: Token,
+		effects: &mut Effects<Effect>,
+	) {
+		let Some(block) = self.blocks.get_mut(at) else { return };
+		block.release(token);
+		let goes_on = self.fetches.get_mut(&token).map(|fetch| fetch.is_shared = true).is_some();
+		self.fetch_next(now, at, effects);
+		if goes_on {
+			// Another peer may have offered the same candidate.
+			self.reconsider(now, effects);
+		}
 	}
 
 	pub(super) fn response(
@@ -90,15 +100,23 @@ impl ValidatorSide {
 	) {
 		// Unknown: its peer or its block is gone.
 		let Some(Fetch { offer, .. }) = self.fetches.remove(&token) else { return };
-		let (reason, reputation) = match read(result, &offer) {
+		let (reason, reputation) = match read(result, &offer, token) {
 			Ok(fetched) => return self.kick_off(now, fetched, effects),
 			Err(fault) => fault,
 		};
+		self.release(&offer.scheduling_parent, token);
 		effects.trace(offer.trace(now, Stage::Dropped(reason)));
 		if let Some(change) = reputation {
 			self.report(&offer.peer, change, effects);
 		}
 		self.room_made(now, effects);
+	}
+
+	/// A fetch, or what it brought, does not keep others at its block waiting any more.
+	pub(super) fn release(&mut self, at: &Hash, fetch: Token) {
+		if let Some(block) = self.blocks.get_mut(at) {
+			block.release(fetch);
+		}
 	}
 
 	/// Something gave its position back.
@@ -111,6 +129,7 @@ impl ValidatorSide {
 fn read(
 	result: Result<Vec<u8>, RequestError>,
 	offer: &Offer,
+	fetch: Token,
 ) -> Result<Fetched, (Reason, Option<Reputation>)> {
 	let bytes = result.map_err(|error| match error {
 		RequestError::Timeout => (Reason::FetchTimeout, None),
@@ -131,5 +150,5 @@ fn read(
 		return Err((Reason::CandidateMismatch, Some(Reputation::Malicious("collation of another para"))));
 	}
 	let candidate_hash = receipt.hash();
-	Ok(Fetched { offer: offer.clone(), receipt, candidate_hash, pov: pov.into(), parent_head_data })
+	Ok(Fetched { fetch, offer: offer.clone(), receipt, candidate_hash, pov: pov.into(), parent_head_data })
 }

@@ -11,6 +11,12 @@
 //! An advertisement that finds no room, that backing could not second now, or that another peer made before
 //! is not lost: it is set aside and looked at again when a leaf comes, when something is seconded, or when
 //! room is made. A failed fetch is followed by the next at once.
+//!
+//! # What is not here
+//!
+//! Version 4 of the protocol, segments and the reputation of collators (§5.5): an opt-in of the reference. A
+//! validator offers version 3, so that no collator negotiates more; a segment that comes all the same costs
+//! reputation.
 
 mod advertisement;
 mod claims;
@@ -199,12 +205,22 @@ struct SchedulingParent {
 	seconded: BTreeMap<ParaId, BTreeSet<CandidateHash>>,
 	set_aside: VecDeque<(Offer, Reason)>,
 	hold_off: HoldOff,
+	/// The fetch that keeps others waiting: until it is known what becomes of the collation, or until its time
+	/// is over.
+	holder: Option<Token>,
+}
+
+impl SchedulingParent {
+	/// A fetch does not keep others waiting any more.
+	fn release(&mut self, fetch: Token) {
+		self.holder = self.holder.filter(|holder| *holder != fetch);
+	}
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Timer {
-	/// A fetch does not keep others waiting any more.
-	Share(Token),
+	/// A fetch at a block does not keep others waiting any more.
+	Share(Hash, Token),
 	/// Look whether a peer has to go.
 	Activity(PeerId),
 	/// Held advertisements go on.
@@ -218,21 +234,22 @@ enum Timer {
 /// - `blocks`: the view. Per block: `waiting`, `seconded` and what is in flight together hold no more than
 ///   the claim queue has positions; `set_aside` holds [`SET_ASIDE_PER_BLOCK_MAX`]; what is held off, one
 ///   entry per recorded advertisement.
-/// - `peers`, `collators`: [`Config::collation_slots`]; beyond, peers are disconnected. Per peer and block in
+/// - `peers`, `collators`: [`Config::collation_slots`], and the invulnerables; beyond, peers are disconnected. Per peer and block in
 ///   view `lookahead + 1` advertisements are recorded, more cost reputation.
 /// - `fetches`, `awaiting_data`, `parked`, `validating`: collations that hold a position of the claim queue,
 ///   each up to the largest response (16 MiB). To hold one, a collator has to deliver a collation that
 ///   backing could second.
 /// - `questions`: advertisements whose answer from backing is outstanding; bounded as recorded
 ///   advertisements.
-/// - `timers`: one per peer, fetch and block.
+/// - `timers`: one per peer, one per block that holds collators off, and one per fetch that began within
+///   [`FETCH_SHARE_TIMEOUT`].
 #[derive(Debug, Default)]
 pub struct ValidatorSide {
 	config: Config,
 	view: View,
 	tokens: Tokens,
 	blocks: BTreeMap<Hash, SchedulingParent>,
-	/// Paras that our cores at any block in view are queued for.
+	/// Paras that a leaf has queued on a core that we hold at some block under it.
 	assigned: BTreeSet<ParaId>,
 	peers: BTreeMap<PeerId, Peer>,
 	collators: BTreeMap<CollatorId, PeerId>,
@@ -263,9 +280,15 @@ impl ValidatorSide {
 				seconded: BTreeMap::new(),
 				set_aside: VecDeque::new(),
 				hold_off: HoldOff::default(),
+				holder: None,
 			});
 		}
-		let queues = self.blocks.values().filter_map(|at| at.block.claim_queue.get(&at.core?));
+		// What an older block had queued can only be backed if the leaf has it queued still.
+		let (view, blocks) = (&self.view, &self.blocks);
+		let queues = view.leaves().flat_map(move |leaf| {
+			let cores = leaf.allowed_blocks().filter_map(move |block| blocks.get(&block.hash)?.core);
+			cores.filter_map(move |core| leaf.block.claim_queue.get(&core))
+		});
 		self.assigned = queues.flatten().copied().collect();
 		self.disconnect_unassigned(now, effects);
 		if update.activated.is_some() {
@@ -400,17 +423,25 @@ impl ValidatorSide {
 			},
 			CollationMessage::V1(M1::CollationSeconded(..))
 			| CollationMessage::V2(M2::CollationSeconded(..))
-			| CollationMessage::V3(M3::CollationSeconded(..))
-			| CollationMessage::V4(_) => {
+			| CollationMessage::V3(M3::CollationSeconded(..)) => {
 				effects.trace(Trace::new(now, NAME, Stage::Dropped(Reason::UnexpectedMessage)));
 				self.report(&peer, Reputation::CostMinor("message that only validators send"), effects);
+			},
+			CollationMessage::V4(segment) => {
+				let trace = Trace::new(now, NAME, Stage::Dropped(Reason::UnexpectedMessage));
+				effects.trace(trace.para(segment.para_id).relay_parent(segment.scheduling_parent));
+				self.report(
+					&peer,
+					Reputation::CostMinor("segment in a version that was not offered"),
+					effects,
+				);
 			},
 		}
 	}
 
 	fn timer(&mut self, now: Timestamp, timer: Timer, effects: &mut Effects<Effect>) {
 		match timer {
-			Timer::Share(token) => self.share_expired(now, token, effects),
+			Timer::Share(at, token) => self.share_expired(now, &at, token, effects),
 			Timer::Activity(peer) => self.check_activity(now, peer, effects),
 			Timer::HoldOff(block) => self.hold_off_expired(now, &block, effects),
 		}

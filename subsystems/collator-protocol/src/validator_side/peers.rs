@@ -16,6 +16,8 @@ pub(super) struct Peer {
 	/// Heads of its view, at most 5 (the network sees to it).
 	pub(super) heads: Vec<Hash>,
 	pub(super) state: PeerState,
+	/// When its timer is due.
+	check_at: Timestamp,
 }
 
 #[derive(Debug)]
@@ -70,14 +72,16 @@ impl ValidatorSide {
 			}
 		}
 		let state = PeerState::Connected { since: now };
-		let entry = Peer { version, heads: Vec::new(), state };
-		self.timers.insert((entry.expires(), Timer::Activity(peer.clone())));
+		let check_at = now + UNDECLARED_PEER_TIMEOUT;
+		let entry = Peer { version, heads: Vec::new(), state, check_at };
+		self.timers.insert((check_at, Timer::Activity(peer.clone())));
 		self.peers.insert(peer, entry);
 	}
 
 	/// Forgets a peer with all that only it could deliver.
 	pub(super) fn forget_peer(&mut self, now: Timestamp, peer: &PeerId, effects: &mut Effects<Effect>) {
 		let Some(gone) = self.peers.remove(peer) else { return };
+		self.timers.remove(&(gone.check_at, Timer::Activity(peer.clone())));
 		if let PeerState::Collating(collating) = gone.state {
 			self.collators.remove(&collating.collator);
 		}
@@ -98,10 +102,14 @@ impl ValidatorSide {
 			}
 		}
 		self.questions.retain(|_, offer| offer.peer != *peer);
-		self.fetches.retain(|_, fetch| {
+		let blocks = &mut self.blocks;
+		self.fetches.retain(|token, fetch| {
 			let keep = fetch.offer.peer != *peer;
 			if !keep {
 				effects.trace(fetch.offer.trace(now, dropped));
+				if let Some(block) = blocks.get_mut(&fetch.offer.scheduling_parent) {
+					block.release(*token);
+				}
 			}
 			keep
 		});
@@ -131,10 +139,12 @@ impl ValidatorSide {
 	}
 
 	pub(super) fn check_activity(&mut self, now: Timestamp, peer: PeerId, effects: &mut Effects<Effect>) {
-		let Some(expires) = self.peers.get(&peer).map(Peer::expires) else { return };
+		let Some(known) = self.peers.get_mut(&peer) else { return };
+		let expires = known.expires();
 		if expires <= now {
 			self.disconnect(now, peer, effects);
 		} else {
+			known.check_at = expires;
 			self.timers.insert((expires, Timer::Activity(peer)));
 		}
 	}

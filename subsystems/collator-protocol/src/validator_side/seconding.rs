@@ -15,6 +15,8 @@ use std::sync::Arc;
 /// A collation that was fetched.
 #[derive(Debug)]
 pub(super) struct Fetched {
+	/// The fetch that brought it.
+	pub(super) fetch: Token,
 	pub(super) offer: Offer,
 	pub(super) receipt: CandidateReceiptV2,
 	pub(super) candidate_hash: CandidateHash,
@@ -31,6 +33,8 @@ impl Fetched {
 /// A collation that backing looks at.
 #[derive(Debug)]
 pub(super) struct Validating {
+	/// The fetch that brought it.
+	fetch: Token,
 	pub(super) offer: Offer,
 	/// Hash of the head that it produces.
 	output_head: Hash,
@@ -110,11 +114,13 @@ impl ValidatorSide {
 		Ok(())
 	}
 
-	/// The validation data of a candidate that builds on the included head, at a leaf.
+	/// The validation data of a candidate that builds on the included head, at a leaf where nothing of the para
+	/// is pending: the assumption of a free core.
 	fn free_core_validation_data(&self, offer: &Offer) -> Option<PersistedValidationData> {
 		let leaf = self.view.leaf(&offer.scheduling_parent)?;
-		let constraints = &leaf.paras.get(&offer.para)?.constraints;
-		Some(PersistedValidationData {
+		let para = leaf.paras.get(&offer.para)?;
+		let constraints = &para.constraints;
+		para.pending.is_empty().then(|| PersistedValidationData {
 			parent_head: constraints.required_parent.clone(),
 			relay_parent_number: leaf.block.number,
 			relay_parent_storage_root: leaf.block.state_root,
@@ -136,6 +142,7 @@ impl ValidatorSide {
 				// Nobody told us the parent head: it has to be seconded before this one.
 				let key = (fetched.offer.para, candidate.parent_head_data_hash);
 				let at = fetched.offer.scheduling_parent;
+				self.release(&at, fetched.fetch);
 				self.parked.entry(key).or_default().push(fetched);
 				self.fetch_next(now, &at, effects);
 			},
@@ -164,8 +171,8 @@ impl ValidatorSide {
 		if self.validating.contains_key(&key) {
 			return self.fail(now, fetched, (Reason::DuplicateMessage, None), effects);
 		}
-		let Fetched { offer, receipt, pov, .. } = fetched;
-		self.validating.insert(key, Validating { offer, output_head: receipt.descriptor.para_head });
+		let Fetched { fetch, offer, receipt, pov, .. } = fetched;
+		self.validating.insert(key, Validating { fetch, offer, output_head: receipt.descriptor.para_head });
 		effects.push(Effect::Second(SecondRequest { receipt, validation_data: Arc::new(data), pov }));
 	}
 
@@ -175,6 +182,7 @@ impl ValidatorSide {
 		if let Some(change) = reputation {
 			self.report(&fetched.offer.peer, change, effects);
 		}
+		self.release(&fetched.offer.scheduling_parent, fetched.fetch);
 		self.room_made(now, effects);
 	}
 
@@ -186,10 +194,13 @@ impl ValidatorSide {
 		effects: &mut Effects<Effect>,
 	) {
 		let hash = statement.payload().candidate_hash();
-		if let Some(Validating { offer, output_head }) = self.validating.remove(&(scheduling_parent, hash)) {
+		if let Some(Validating { fetch, offer, output_head }) =
+			self.validating.remove(&(scheduling_parent, hash))
+		{
 			self.report(&offer.peer, Reputation::BenefitMinor("collation was seconded"), effects);
 			self.notify_seconded(&offer, &statement, effects);
 			if let Some(block) = self.blocks.get_mut(&scheduling_parent) {
+				block.release(fetch);
 				block.seconded.entry(offer.para).or_default().insert(hash);
 			}
 			self.unpark(now, (offer.para, output_head), effects);
@@ -240,7 +251,7 @@ impl ValidatorSide {
 		effects: &mut Effects<Effect>,
 	) {
 		// The hash covers the commitments: another candidate with the same descriptor is not meant.
-		let Some(Validating { offer, output_head }) =
+		let Some(Validating { fetch, offer, output_head }) =
 			self.validating.remove(&(scheduling_parent, receipt.hash()))
 		else {
 			effects.trace(
@@ -250,6 +261,7 @@ impl ValidatorSide {
 			return;
 		};
 		self.report(&offer.peer, Reputation::Malicious("invalid collation"), effects);
+		self.release(&scheduling_parent, fetch);
 		for child in self.parked.remove(&(offer.para, output_head)).unwrap_or_default() {
 			effects.trace(child.trace(now, Stage::Dropped(Reason::UnknownParentHead)));
 		}
@@ -263,7 +275,8 @@ impl ValidatorSide {
 		candidate_hash: CandidateHash,
 		effects: &mut Effects<Effect>,
 	) {
-		if self.validating.remove(&(scheduling_parent, candidate_hash)).is_some() {
+		if let Some(gone) = self.validating.remove(&(scheduling_parent, candidate_hash)) {
+			self.release(&scheduling_parent, gone.fetch);
 			self.room_made(now, effects);
 		}
 	}

@@ -13,37 +13,26 @@ fn fetching(sample: &Sample, version: CollationVersion) -> (Rig, Token) {
 #[test]
 fn cv04_version_1_collation_builds_on_the_included_head() {
 	let mut rig = Rig::new("AAA");
-	let mut leaf = rig.leaf(11, "AAA");
+	rig.activate_with_head(11, 5, None);
 	let included = sample(A, 11, 5, 6);
-	let constraints = headway_primitives::constraints::Constraints {
-		min_relay_parent_number: 0,
-		max_pov_size: 1_000,
-		max_code_size: 0,
-		max_head_data_size: 0,
-		ump_remaining: 0,
-		ump_remaining_bytes: 0,
-		max_ump_num_per_candidate: 0,
-		dmp_remaining_messages: Vec::new(),
-		hrmp_inbound: Default::default(),
-		hrmp_channels_out: Vec::new(),
-		max_hrmp_num_per_candidate: 0,
-		required_parent: HeadData(vec![5]),
-		validation_code_hash: ValidationCodeHash(hash(78)),
-		upgrade_restriction: None,
-		future_validation_code: None,
-	};
-	leaf.paras.insert(A, headway_machine::ParaContext { constraints, pending: Vec::new() });
-	rig.send(Event::Leaves(LeavesUpdate { activated: Some(Arc::new(leaf)), deactivated: vec![hash(10)] }));
 	rig.collator(1, CollationVersion::V1, A);
 	rig.view(1, &[11]);
 	let (token, ..) = request(&rig.message(1, advert_v1(11)));
 	let effects = rig.respond(token, included.response());
 	assert_eq!(second_requests(&effects), [included.hash()]);
-	let effects = rig.seconded(&included);
-	assert!(effects.iter().any(|effect| matches!(
-		effect,
-		Effect::Network(NetworkEffect::SendCollation { message: CollationMessage::V1(_), .. })
-	)));
+	assert_eq!(told(&rig.seconded(&included)), [(peer(1), CollationVersion::V1)]);
+}
+
+#[test]
+fn version_1_collation_finds_no_free_core_while_a_candidate_of_its_para_is_pending() {
+	let mut rig = Rig::new("AAA");
+	rig.activate_with_head(11, 5, Some(&sample(A, 10, 5, 6)));
+	rig.collator(1, CollationVersion::V1, A);
+	rig.view(1, &[11]);
+	let (token, ..) = request(&rig.message(1, advert_v1(11)));
+	assert!(rig.respond(token, sample(A, 11, 5, 6).response()).is_empty(), "no fault of the collator");
+	assert!(rig.dropped_because(Reason::UnknownParentHead));
+	assert_eq!(rig.machine.claims(&hash(11), CoreIndex(0), A), 0);
 }
 
 #[test]
@@ -65,14 +54,35 @@ fn cv10_one_fetch_per_scheduling_parent_until_the_sharing_timeout() {
 }
 
 #[test]
+fn collation_that_is_validated_keeps_others_waiting_no_longer_than_its_fetch_could() {
+	let mut rig = Rig::new("AAA");
+	let samples = [sample(A, 10, 0, 1), sample(A, 10, 0, 2), sample(A, 10, 0, 3)];
+	for (n, sample) in (1..).zip(&samples) {
+		rig.collator(n, CollationVersion::V2, A);
+		rig.world.known_heads.insert(sample.parent_hash(), sample.data.clone());
+	}
+	let token = fetched_from(&rig.advertise(1, &samples[0]), 1);
+	rig.advertise(2, &samples[1]);
+	rig.advertise(3, &samples[2]);
+	rig.advance(100);
+	assert_eq!(second_requests(&rig.respond(token, samples[0].response())), [samples[0].hash()]);
+	assert!(requests(&rig.advance(299)).is_empty());
+	let token = fetched_from(&rig.advance(1), 2);
+	// What becomes of the first one does not make room beside the second.
+	assert!(requests(&rig.seconded(&samples[0])).is_empty());
+	rig.respond(token, samples[1].response());
+	fetched_from(&rig.seconded(&samples[1]), 3);
+}
+
+#[test]
 fn failed_fetch_costs_by_fault_and_the_next_begins_at_once() {
 	let cases = [
 		(Err(RequestError::Timeout), None),
 		(Err(RequestError::NotConnected), None),
 		(Err(RequestError::Network), Some(MINOR)),
 		(Err(RequestError::Refused), Some(MINOR)),
+		(Err(RequestError::UnsupportedProtocol), Some(MINOR)),
 		(Ok(vec![9, 9, 9]), Some(MINOR)),
-		(Ok([sample(A, 10, 0, 1).response(), vec![0]].concat()), Some(MINOR)),
 		(Ok(sample(B, 10, 0, 1).response()), Some(MALICIOUS)),
 	];
 	for (result, cost) in cases {
@@ -186,11 +196,8 @@ fn cv13_collation_that_is_not_what_was_advertised_is_malicious() {
 
 #[test]
 fn cv14_wrong_core_or_session_is_rejected_before_backing() {
-	let cases: [fn(&mut CandidateDescriptorV2); 3] = [
-		|descriptor| descriptor.core_index = 1,
-		|descriptor| descriptor.session_index = 6,
-		|descriptor| descriptor.version = 9,
-	];
+	let cases: [fn(&mut CandidateDescriptorV2); 2] =
+		[|descriptor| descriptor.core_index = 1, |descriptor| descriptor.session_index = 6];
 	for change in cases {
 		let wrong = sample(A, 10, 0, 1).with(change);
 		let (mut rig, token) = fetching(&wrong, CollationVersion::V2);
@@ -216,6 +223,59 @@ fn cv15_version_3_descriptor_needs_version_3_of_the_protocol() {
 	assert!(second_requests(&effects).is_empty());
 	assert!(reports(&effects).is_empty(), "a collator cannot say the version in version 2");
 	assert!(rig.dropped_because(Reason::DescriptorVersion));
+
+	let mut rig = Rig::new("AAA");
+	rig.activate_with_head(11, 0, None);
+	rig.collator(1, CollationVersion::V1, A);
+	rig.view(1, &[11]);
+	let (token, ..) = request(&rig.message(1, advert_v1(11)));
+	let v3 =
+		sample(A, 3, 0, 1).with(|descriptor| *descriptor = descriptor.clone().into_v3(hash(11), 7).unwrap());
+	assert!(second_requests(&rig.respond(token, v3.response())).is_empty());
+	assert!(rig.dropped_because(Reason::DescriptorVersion));
+}
+
+#[test]
+fn cv15_descriptor_of_an_unknown_version_is_rejected_over_every_version_of_the_protocol() {
+	let unknown = sample(A, 10, 0, 1).with(|descriptor| descriptor.version = 9);
+	for version in [CollationVersion::V2, CollationVersion::V3] {
+		let (mut rig, token) = fetching(&unknown, version);
+		rig.world.known_heads.insert(unknown.parent_hash(), unknown.data.clone());
+		let effects = rig.respond(token, unknown.response());
+		assert_eq!(reports(&effects), [(peer(1), MALICIOUS)]);
+		assert!(second_requests(&effects).is_empty() && rig.dropped_because(Reason::DescriptorVersion));
+	}
+}
+
+#[test]
+fn collation_of_another_version_or_relay_parent_than_advertised_is_malicious() {
+	let v3 = |relay_parent| {
+		let change = |descriptor: &mut CandidateDescriptorV2| {
+			*descriptor = descriptor.clone().into_v3(hash(10), 7).unwrap();
+		};
+		sample(A, relay_parent, 0, 1).with(change)
+	};
+	let (advertised, v2) = (v3(3), sample(A, 10, 0, 1));
+	for (delivered, descriptor_version, relay_parent) in [
+		(&v2, CandidateDescriptorVersion::V3, hash(3)),
+		(&v3(4), CandidateDescriptorVersion::V3, hash(3)),
+		(&advertised, CandidateDescriptorVersion::V2, hash(10)),
+	] {
+		let mut rig = Rig::new("AAA");
+		rig.collator(1, CollationVersion::V3, A);
+		let message = CollationMessage::V3(CollatorMessageV3::AdvertiseCollation(AdvertiseCollationV3 {
+			scheduling_parent: hash(10),
+			candidate_hash: delivered.hash(),
+			parent_head_data_hash: delivered.parent_hash(),
+			candidate_descriptor_version: descriptor_version,
+			relay_parent,
+		}));
+		let token = fetched_from(&rig.message(1, message), 1);
+		rig.world.known_heads.insert(delivered.parent_hash(), delivered.data.clone());
+		let effects = rig.respond(token, delivered.response());
+		assert_eq!(reports(&effects), [(peer(1), MALICIOUS)]);
+		assert!(rig.dropped_because(Reason::CandidateMismatch));
+	}
 }
 
 #[test]
@@ -242,18 +302,33 @@ fn cv18_collator_of_a_seconded_collation_benefits_and_is_told() {
 		rig.respond(token, good.response());
 		let effects = rig.seconded(&good);
 		assert_eq!(reports(&effects), [(peer(1), 10_000)]);
-		let told: Vec<_> = effects
-			.iter()
-			.filter_map(|effect| match effect {
-				Effect::Network(NetworkEffect::SendCollation { peers, message }) => {
-					Some((peers, message.version()))
-				},
-				_ => None,
-			})
-			.collect();
-		assert_eq!(told, [(&vec![peer(1)], version)]);
+		assert_eq!(told(&effects), [(peer(1), version)]);
 		assert!(rig.seconded(&good).is_empty(), "once");
 	}
+}
+
+#[test]
+fn cv18_peer_of_version_4_benefits_and_is_not_told_for_there_is_no_such_message() {
+	let good = sample(A, 10, 0, 1);
+	let mut rig = Rig::new("AAA");
+	rig.connect(1, CollationVersion::V4);
+	rig.message(1, declare(1, 1, CollationVersion::V3, A));
+	rig.view(1, &[10]);
+	let token = fetched_from(&rig.message(1, advert_v3(&good)), 1);
+	rig.world.known_heads.insert(good.parent_hash(), good.data.clone());
+	rig.respond(token, good.response());
+	let effects = rig.seconded(&good);
+	assert_eq!((reports(&effects), told(&effects)), (vec![(peer(1), 10_000)], Vec::new()));
+}
+
+#[test]
+fn collator_that_is_gone_is_not_told() {
+	let good = sample(A, 10, 0, 1);
+	let (mut rig, token) = fetching(&good, CollationVersion::V2);
+	rig.world.known_heads.insert(good.parent_hash(), good.data.clone());
+	rig.respond(token, good.response());
+	rig.network(NetworkEvent::PeerDisconnected { peer: peer(1), set: PeerSet::Collation });
+	assert!(told(&rig.seconded(&good)).is_empty());
 }
 
 #[test]

@@ -2,8 +2,10 @@
 //! and prospective parachains know the heads that the test names.
 
 mod advertisements;
+mod arbitrary;
 mod collations;
 mod invariants;
+mod malformed;
 mod peers;
 
 use super::*;
@@ -12,15 +14,16 @@ use codec::Encode;
 use headway_machine::{
 	testing::{block, hash, leaf, peer, session, validator_keys, Answer, Driven, World},
 	wire::{
-		AdvertiseCollationV1, AdvertiseCollationV2, AdvertiseCollationV3, CollationResponse,
-		CollationVersion, CollatorMessageV1, CollatorMessageV2, CollatorMessageV3, Request, ViewMessage,
+		AdvertiseCollationV1, AdvertiseCollationV2, AdvertiseCollationV3, AdvertiseSegment,
+		CollationResponse, CollationResponseV3, CollationVersion, CollatorMessageV1, CollatorMessageV2,
+		CollatorMessageV3, Request, ViewMessage,
 	},
-	LeafContext, ObservedRole, ParentHead, Recipient, SessionContext,
+	LeafContext, ObservedRole, ParaContext, ParentHead, PendingCandidate, Recipient, SessionContext,
 };
 use headway_primitives::{
-	BlockData, CandidateCommitments, CandidateDescriptorV2, ClaimQueue, CollatorPair,
-	CommittedCandidateReceiptV2, HeadData, PoV, Signed, Statement, UncheckedSigned, ValidationCodeHash,
-	ValidatorIndex, ValidatorSignature,
+	constraints::Constraints, BlockData, CandidateCommitments, CandidateDescriptorV2, ClaimQueue,
+	CollatorPair, CommittedCandidateReceiptV2, HeadData, PoV, Signed, Statement, UncheckedSigned,
+	ValidationCodeHash, ValidatorIndex, ValidatorSignature,
 };
 use sp_core::{ByteArray, Pair};
 use std::ops::{Deref, DerefMut};
@@ -176,6 +179,36 @@ impl Rig {
 		self.send(Event::Leaves(LeavesUpdate { activated, deactivated }))
 	}
 
+	/// Activates a leaf at which head `included` of para A is included, and `pending` waits for availability.
+	fn activate_with_head(&mut self, number: u32, included: u8, pending: Option<&Sample>) {
+		let constraints = Constraints {
+			min_relay_parent_number: 0,
+			max_pov_size: 1_000,
+			max_code_size: 0,
+			max_head_data_size: 0,
+			ump_remaining: 0,
+			ump_remaining_bytes: 0,
+			max_ump_num_per_candidate: 0,
+			dmp_remaining_messages: Vec::new(),
+			hrmp_inbound: Default::default(),
+			hrmp_channels_out: Vec::new(),
+			max_hrmp_num_per_candidate: 0,
+			required_parent: HeadData(vec![included]),
+			validation_code_hash: ValidationCodeHash(hash(78)),
+			upgrade_restriction: None,
+			future_validation_code: None,
+		};
+		let pending = pending.map(|sample| PendingCandidate {
+			hash: sample.hash(),
+			receipt: sample.receipt.clone(),
+			relay_parent: None,
+		});
+		let mut leaf = self.leaf(number, "AAA");
+		leaf.paras.insert(A, ParaContext { constraints, pending: pending.into_iter().collect() });
+		let deactivated = vec![hash(u64::from(number) - 1)];
+		self.send(Event::Leaves(LeavesUpdate { activated: Some(Arc::new(leaf)), deactivated }));
+	}
+
 	fn network(&mut self, event: NetworkEvent) -> Vec<Effect> {
 		self.send(Event::Network(event))
 	}
@@ -216,13 +249,8 @@ impl Rig {
 	}
 
 	fn seconded(&mut self, sample: &Sample) -> Vec<Effect> {
-		let statement = Signed::assume_checked(UncheckedSigned {
-			payload: Statement::Seconded(sample.receipt.clone()),
-			validator_index: ValidatorIndex(0),
-			signature: ValidatorSignature::from_slice(&[1; 64]).unwrap(),
-		});
 		let scheduling_parent = sample.receipt.descriptor.scheduling_parent();
-		self.send(Event::Seconded { scheduling_parent, statement })
+		self.send(Event::Seconded { scheduling_parent, statement: statement(sample) })
 	}
 
 	fn invalid(&mut self, sample: &Sample) -> Vec<Effect> {
@@ -234,8 +262,17 @@ impl Rig {
 	}
 }
 
+/// Our statement that seconds a candidate.
+fn statement(sample: &Sample) -> SignedFullStatement {
+	Signed::assume_checked(UncheckedSigned {
+		payload: Statement::Seconded(sample.receipt.clone()),
+		validator_index: ValidatorIndex(0),
+		signature: ValidatorSignature::from_slice(&[1; 64]).unwrap(),
+	})
+}
+
 fn pair(n: u8) -> CollatorPair {
-	CollatorPair::from_string(&format!("//Collator{n}"), None).unwrap()
+	CollatorPair::from_seed(&[n; 32])
 }
 
 /// A declaration by collator `key`, signed for peer `signed_for`.
@@ -272,6 +309,18 @@ fn advert_v3(sample: &Sample) -> CollationMessage {
 		candidate_descriptor_version: descriptor.version(),
 		relay_parent: descriptor.relay_parent,
 	}))
+}
+
+/// What the collators of seconded collations are told: whom, and in which version.
+fn told(effects: &[Effect]) -> Vec<(PeerId, CollationVersion)> {
+	let told = |effect: &Effect| match effect {
+		Effect::Network(NetworkEffect::SendCollation { peers, message }) => {
+			assert_eq!(peers.len(), 1);
+			Some((peers[0].clone(), message.version()))
+		},
+		_ => None,
+	};
+	effects.iter().filter_map(told).collect()
 }
 
 /// The requests among effects: token, peer, and the candidate (none by version 1).

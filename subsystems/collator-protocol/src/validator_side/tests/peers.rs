@@ -86,12 +86,56 @@ fn cv21_disconnected_peer_loses_its_advertisements() {
 fn cv22_collators_of_paras_out_of_interest_are_disconnected() {
 	let mut rig = Rig::new("AAA");
 	rig.collator(1, CollationVersion::V2, A);
-	assert!(
-		rig.activate(11, "BBB", Some(10)).is_empty(),
-		"ancestors are still queued for A in their own state"
-	);
-	let gone = rig.activate(14, "BBB", Some(11));
-	assert_eq!(disconnected(&gone), [peer(1)]);
+	assert!(rig.activate(11, "BBA", Some(10)).is_empty());
+	// What the older blocks had queued for the para has passed.
+	assert_eq!(disconnected(&rig.activate(12, "BBB", Some(11))), [peer(1)]);
+	rig.connect(2, CollationVersion::V2);
+	let late = rig.message(2, declare(2, 2, CollationVersion::V2, A));
+	assert_eq!((reports(&late), disconnected(&late)), (vec![(peer(2), MINOR)], vec![peer(2)]));
+}
+
+#[test]
+fn para_on_a_core_that_the_group_held_at_an_older_block_is_of_interest() {
+	let mut rig = Rig::new("AAA");
+	// Our group is on core 0 at 12 and on core 2 at 11; only the latter is queued for the para.
+	let mut leaf = rig.leaf(12, "AAA");
+	let rotate = |block: &mut Arc<BlockContext>, now| {
+		let block = Arc::make_mut(block);
+		block.group_rotation = headway_primitives::GroupRotationInfo {
+			session_start_block: 0,
+			group_rotation_frequency: 1,
+			now,
+		};
+		let older_core = CoreIndex(2);
+		block.claim_queue = [(CoreIndex(0), [B; 3].into()), (older_core, [A; 3].into())].into();
+	};
+	rotate(&mut leaf.block, 12);
+	rotate(&mut leaf.allowed_ancestry[0], 13);
+	let core = |block: &Arc<BlockContext>| block.local_assignment().map(|(_, core)| core.0);
+	assert_eq!((core(&leaf.block), core(&leaf.allowed_ancestry[0])), (Some(0), Some(2)));
+	rig.send(Event::Leaves(LeavesUpdate { activated: Some(Arc::new(leaf)), deactivated: vec![hash(10)] }));
+	rig.collator(1, CollationVersion::V2, A);
+	rig.view(1, &[12]);
+	fetched_from(&rig.advertise(1, &sample(A, 11, 0, 1)), 1);
+	assert!(requests(&rig.advertise(1, &sample(A, 12, 0, 2))).is_empty());
+}
+
+#[test]
+fn events_of_the_validation_set_concern_nobody_here() {
+	let mut rig = Rig::new("AAA");
+	rig.collator(1, CollationVersion::V2, A);
+	let view = ViewMessage { heads: vec![], finalized_number: 0 };
+	rig.network(NetworkEvent::PeerViewChange { peer: peer(1), set: PeerSet::Validation, view });
+	rig.network(NetworkEvent::PeerDisconnected { peer: peer(1), set: PeerSet::Validation });
+	fetched_from(&rig.advertise(1, &sample(A, 10, 0, 1)), 1);
+	rig.network(NetworkEvent::PeerConnected {
+		peer: peer(2),
+		set: PeerSet::Validation,
+		version: CollationVersion::V3,
+		role: ObservedRole::Authority,
+		authority_ids: BTreeSet::new(),
+	});
+	assert!(!rig.machine.peers.contains_key(&peer(2)));
 }
 
 #[test]
@@ -123,6 +167,28 @@ fn messages_that_only_validators_send_cost_reputation() {
 		validator_index: ValidatorIndex(0),
 		signature: ValidatorSignature::from_slice(&[1; 64]).unwrap(),
 	};
-	let message = CollationMessage::V2(CollatorMessageV2::CollationSeconded(hash(10), statement));
-	assert_eq!(reports(&rig.message(1, message)), [(peer(1), MINOR)]);
+	let at = hash(10);
+	for message in [
+		CollationMessage::V1(CollatorMessageV1::CollationSeconded(at, statement.clone())),
+		CollationMessage::V2(CollatorMessageV2::CollationSeconded(at, statement.clone())),
+		CollationMessage::V3(CollatorMessageV3::CollationSeconded(at, statement)),
+	] {
+		rig.traces.clear();
+		assert_eq!(reports(&rig.message(1, message)), [(peer(1), MINOR)]);
+		assert!(rig.dropped_because(Reason::UnexpectedMessage));
+	}
+}
+
+#[test]
+fn segment_that_was_not_offered_costs_reputation() {
+	let mut rig = Rig::new("AAA");
+	rig.collator(1, CollationVersion::V3, A);
+	let segment = CollationMessage::V4(AdvertiseSegment {
+		scheduling_parent: hash(10),
+		para_id: A,
+		candidates_descriptor_version: CandidateDescriptorVersion::V3,
+		candidates: Default::default(),
+	});
+	assert_eq!(reports(&rig.message(1, segment)), [(peer(1), MINOR)]);
+	assert!(rig.dropped_because(Reason::UnexpectedMessage));
 }
