@@ -15,11 +15,16 @@ use std::{
 	sync::Arc,
 };
 
+/// Former keys that are remembered of a peer. A validator has a new one per session at most.
+const FORMER_IDS_MAX: usize = 16;
+
 /// A connected peer.
 #[derive(Debug)]
 pub(super) struct Peer {
 	version: CollationVersion,
 	pub(super) authority_ids: BTreeSet<AuthorityDiscoveryId>,
+	/// Keys that it had before, since it connected.
+	former_ids: BTreeSet<AuthorityDiscoveryId>,
 	/// Heads of its view, at most 5 (the network sees to it).
 	heads: Vec<Hash>,
 	/// Heads that it told when we did not know them yet; they count once we do.
@@ -73,12 +78,15 @@ impl Segment {
 		authority_ids.iter().filter_map(|key| self.validators.get(key).copied())
 	}
 
-	/// Segments only exist for version 4; before, the last candidate stands for those it builds on.
+	/// Segments only exist for version 4; before, the last candidate stands for those it builds on. Nothing for
+	/// a peer that would have to refuse it: version 2 cannot say what descriptors of version 3 need.
 	fn message(&self, at: Hash, version: CollationVersion) -> Option<CollationMessage> {
 		let tip = self.candidates.last()?;
+		let is_v3 = tip.receipt.descriptor.version() == CandidateDescriptorVersion::V3;
 		let (candidate_hash, parent_head_data_hash) = (tip.receipt.hash(), tip.parent_head_data.hash());
 		Some(match version {
 			CollationVersion::V1 => return None,
+			CollationVersion::V2 if is_v3 => return None,
 			CollationVersion::V2 => {
 				CollationMessage::V2(CollatorMessageV2::AdvertiseCollation(AdvertiseCollationV2 {
 					scheduling_parent: at,
@@ -126,18 +134,23 @@ impl CollatorSide {
 		if version == CollationVersion::V1 || self.peers.len() >= PEERS_MAX {
 			return close(peer, effects);
 		}
-		let (heads, early_heads) = (Vec::new(), VecDeque::new());
-		self.peers.insert(
-			peer.clone(),
-			Peer { version, authority_ids, heads, early_heads, was_declared_to: false },
-		);
+		let entry = Peer {
+			version,
+			authority_ids,
+			former_ids: BTreeSet::new(),
+			heads: Vec::new(),
+			early_heads: VecDeque::new(),
+			was_declared_to: false,
+		};
+		self.peers.insert(peer.clone(), entry);
 		self.declare_to(&peer, effects);
 	}
 
 	pub(super) fn peer_disconnected(&mut self, peer: &PeerId) {
 		let Some(gone) = self.peers.remove(peer) else { return };
 		for segment in self.blocks.values_mut().flat_map(|stored| stored.segments.values_mut()) {
-			let members: Vec<_> = segment.members(&gone.authority_ids).collect();
+			let members: Vec<_> =
+				segment.members(&gone.authority_ids).chain(segment.members(&gone.former_ids)).collect();
 			members.iter().for_each(|member| {
 				segment.advertised_to.remove(member);
 			});
@@ -195,7 +208,11 @@ impl CollatorSide {
 		effects: &mut Effects<Effect>,
 	) {
 		let Some(known) = self.peers.get_mut(&peer) else { return };
-		known.authority_ids = authority_ids;
+		let former_ids = std::mem::replace(&mut known.authority_ids, authority_ids);
+		known.former_ids.extend(former_ids);
+		while known.former_ids.len() > FORMER_IDS_MAX {
+			known.former_ids.pop_first();
+		}
 		self.advertise_to(now, &peer, effects);
 	}
 

@@ -30,6 +30,11 @@ struct Upload {
 }
 
 impl Uploads {
+	#[cfg(test)]
+	pub(super) fn waiting_len(&self) -> usize {
+		self.waiting.len()
+	}
+
 	pub(super) fn deadline(&self) -> Option<Timestamp> {
 		self.active.as_ref().map(|(_, until)| *until)
 	}

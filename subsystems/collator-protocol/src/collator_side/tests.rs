@@ -1,3 +1,6 @@
+mod arbitrary;
+mod malformed;
+
 use super::*;
 use codec::{Decode, Encode};
 use headway_machine::{
@@ -282,19 +285,25 @@ fn cc04_what_is_advertised_depends_on_the_version() {
 	assert_eq!(sent(&rig.connect(2, CollationVersion::V2, &[0])).len(), 1);
 	assert_eq!(sent(&rig.connect(3, CollationVersion::V3, &[0])).len(), 1);
 	assert!(sent(&rig.connect(4, CollationVersion::V4, &[1])).is_empty(), "no declaration in version 4");
+	let old = candidate(9, 0, 1, 2);
+	rig.distribute(&segment(9, 0, vec![old.clone()]));
 	let segment = segment_v3();
 	let tip = segment.candidates[2].clone();
 	rig.distribute(&segment);
 
-	match &sent(&rig.view(2, &[10]))[0].1 {
+	let told = sent(&rig.view(2, &[10]));
+	assert_eq!(told.len(), 1, "a descriptor of version 3 would have to be refused: {told:?}");
+	match &told[0].1 {
 		CollationMessage::V2(CollatorMessageV2::AdvertiseCollation(advert)) => {
-			assert_eq!((advert.scheduling_parent, advert.candidate_hash), (hash(10), tip.receipt.hash()));
-			assert_eq!(advert.parent_head_data_hash, tip.parent_head_data.hash());
+			assert_eq!((advert.scheduling_parent, advert.candidate_hash), (hash(9), old.receipt.hash()));
+			assert_eq!(advert.parent_head_data_hash, old.parent_head_data.hash());
 		},
 		other => panic!("{other:?}"),
 	}
 	rig.send(Event::Network(NetworkEvent::PeerDisconnected { peer: peer(2), set: PeerSet::Collation }));
-	match &sent(&rig.view(3, &[10]))[0].1 {
+	let told = sent(&rig.view(3, &[10]));
+	assert_eq!(told.len(), 2);
+	match &told[1].1 {
 		CollationMessage::V3(CollatorMessageV3::AdvertiseCollation(advert)) => {
 			assert_eq!(advert.candidate_hash, tip.receipt.hash());
 			assert_eq!(advert.candidate_descriptor_version, CandidateDescriptorVersion::V3);
@@ -302,7 +311,7 @@ fn cc04_what_is_advertised_depends_on_the_version() {
 		},
 		other => panic!("{other:?}"),
 	}
-	match &sent(&rig.view(4, &[10]))[0].1 {
+	match &sent(&rig.view(4, &[10]))[1].1 {
 		CollationMessage::V4(advert) => {
 			assert_eq!(
 				(advert.para_id, advert.candidates_descriptor_version),
@@ -334,6 +343,22 @@ fn cc05_declaration_follows_when_the_validator_behind_a_peer_becomes_known() {
 	assert!(is_declaration(&told[0].1) && !is_declaration(&told[1].1));
 	let event = update(&rig, &[0, 5]);
 	assert!(sent(&rig.send(event)).is_empty(), "told already");
+	// Another member of the group behind the same peer does not know yet.
+	let event = update(&rig, &[0, 1]);
+	assert_eq!(sent(&rig.send(event)).len(), 1);
+}
+
+#[test]
+fn validator_that_left_a_peer_before_it_reconnected_is_told_again() {
+	let mut rig = Rig::new();
+	rig.connect(1, CollationVersion::V2, &[0]);
+	rig.view(1, &[10]);
+	assert_eq!(sent(&rig.distribute(&segment(10, 0, vec![candidate(10, 0, 1, 2)]))).len(), 1);
+	let authority_ids = rig.keys(&[5]);
+	rig.send(Event::Network(NetworkEvent::UpdatedAuthorityIds { peer: peer(1), authority_ids }));
+	rig.send(Event::Network(NetworkEvent::PeerDisconnected { peer: peer(1), set: PeerSet::Collation }));
+	rig.connect(1, CollationVersion::V2, &[0]);
+	assert_eq!(sent(&rig.view(1, &[10])).len(), 1);
 }
 
 #[test]
@@ -464,19 +489,31 @@ fn cc09_collators_that_take_us_for_a_validator_are_disconnected() {
 		candidate_hash: CandidateHash(hash(1)),
 		parent_head_data_hash: hash(2),
 	};
+	let segment = headway_machine::wire::AdvertiseSegment {
+		scheduling_parent: hash(10),
+		para_id: PARA,
+		candidates_descriptor_version: CandidateDescriptorVersion::V3,
+		candidates: Default::default(),
+	};
 	let cases = [
-		(CollatorMessageV2::Declare(collator, PARA, signature), 0, 1),
-		(CollatorMessageV2::AdvertiseCollation(advert), 1, 1),
-		(CollatorMessageV2::CollationSeconded(hash(10), statement), 0, 0),
+		(CollationMessage::V2(CollatorMessageV2::Declare(collator, PARA, signature)), 0, 1),
+		(CollationMessage::V2(CollatorMessageV2::AdvertiseCollation(advert)), 1, 1),
+		(CollationMessage::V4(segment), 1, 1),
+		(CollationMessage::V2(CollatorMessageV2::CollationSeconded(hash(10), statement)), 0, 0),
 	];
 	for (message, costs, closed) in cases {
 		let mut rig = Rig::new();
-		rig.connect(1, CollationVersion::V2, &[0]);
-		let message = CollationMessage::V2(message);
+		rig.connect(1, message.version(), &[0]);
+		rig.driven.traces.clear();
 		let effects = rig.send(Event::Network(NetworkEvent::Collation { peer: peer(1), message }));
 		let count = |is: fn(&NetworkEffect) -> bool| effects.iter().filter(|effect| is(effect)).count();
-		assert_eq!(count(|effect| matches!(effect, NetworkEffect::Report { .. })), costs);
+		let is_minor = |effect: &NetworkEffect| {
+			matches!(effect, NetworkEffect::Report { change: Reputation::CostMinor(_), .. })
+		};
+		assert_eq!(count(is_minor), costs);
 		assert_eq!(count(|effect| matches!(effect, NetworkEffect::Disconnect { .. })), closed);
+		assert_eq!(effects.len(), costs + closed);
+		assert_eq!(rig.stages().contains(&Stage::Dropped(Reason::UnexpectedMessage)), closed == 1);
 	}
 }
 
