@@ -48,6 +48,11 @@ pub enum Event {
 		/// The para.
 		para: ParaId,
 	},
+	/// Candidates are to be made for this para, whatever was said before.
+	Reinitialize {
+		/// The para.
+		para: ParaId,
+	},
 	/// A collator built blocks.
 	Submit(SubmitSegment),
 	/// Answer to [`Effect::Encode`].
@@ -198,6 +203,7 @@ impl Subsystem for CollationGeneration {
 			Event::Initialize { para } => {
 				self.para.get_or_insert(para);
 			},
+			Event::Reinitialize { para } => self.para = Some(para),
 			Event::Submit(segment) => self.submit(now, segment, effects),
 			Event::Encoded { token, root } => self.encoded(now, token, root, effects),
 		}

@@ -134,11 +134,62 @@ fn cg01_submission_before_initialization_or_without_collations_is_rejected() {
 }
 
 #[test]
-fn second_initialization_is_ignored() {
+fn second_initialization_is_ignored_and_reinitialization_replaces() {
 	let mut machine = initialized();
 	run(&mut machine, Event::Initialize { para: ParaId(3000) });
-	let segment = distributed(submit(&mut machine, segment(V2, 0, vec![collation(1, &[select(0, 0)])])));
-	assert_eq!(segment.para, PARA);
+	let first = distributed(submit(&mut machine, segment(V2, 0, vec![collation(1, &[select(0, 0)])])));
+	assert_eq!(first.para, PARA);
+	run(&mut machine, Event::Reinitialize { para: ParaId(3000) });
+	// Para 3000 is on core 2 at depth 0.
+	let second = distributed(submit(&mut machine, segment(V2, 2, vec![collation(1, &[select(0, 0)])])));
+	assert_eq!(second.para, ParaId(3000));
+}
+
+#[test]
+fn collations_for_several_cores_are_chained_and_each_selects_its_core() {
+	// The para is on cores 0 and 1 now, and on core 2 one block later.
+	for version in [V2, V3] {
+		let mut machine = initialized();
+		let mut heads = Vec::new();
+		for (core, n, signal) in [(0, 1, select(0, 0)), (1, 2, select(1, 0)), (2, 3, select(0, 1))] {
+			let built =
+				distributed(submit(&mut machine, segment(version, core, vec![collation(n, &[signal])])));
+			let [candidate] = &built.candidates[..] else { panic!("one candidate: {built:?}") };
+			assert_eq!(candidate.receipt.descriptor.core_index(), Some(CoreIndex(core)));
+			heads.push((candidate.parent_head_data.clone(), candidate.head_data.clone()));
+		}
+		assert!(
+			heads.windows(2).all(|pair| pair[0].1 == pair[1].0),
+			"each builds on the one before: {heads:?}"
+		);
+		// A selector counts modulo the cores at its depth, so 2 means the first one again: never a third core.
+		for (core, accepted) in [(0, true), (1, false), (2, false)] {
+			let effects = submit(&mut machine, segment(version, core, vec![collation(4, &[select(2, 0)])]));
+			assert_eq!(matches!(effects[..], [Effect::Distribute(_)]), accepted, "core {core}");
+		}
+		// Nothing is assigned that deep.
+		let effects = submit(&mut machine, segment(version, 0, vec![collation(5, &[select(0, 2)])]));
+		assert_eq!(rejection(effects), SubmitError::UmpSignals(UmpSignalError::NoAssignment(2)));
+	}
+}
+
+#[test]
+fn signals_that_do_not_parse_reject_the_submission() {
+	let (core, peer) = (select(0, 0).encode(), approved_peer().encode());
+	let cases = [
+		(vec![vec![9]], UmpSignalError::Decode),
+		(vec![core[..2].to_vec()], UmpSignalError::Decode),
+		(vec![peer[..10].to_vec()], UmpSignalError::Decode),
+		(vec![core.clone(), core.clone()], UmpSignalError::Duplicate),
+		(vec![core.clone(), peer.clone(), peer], UmpSignalError::TooMany),
+	];
+	for (messages, expected) in cases {
+		let mut submitted = collation(1, &[]);
+		let all: Vec<_> = [UMP_SEPARATOR].into_iter().chain(messages).collect();
+		submitted.collation.upward_messages = UpwardMessages::try_from(all).unwrap();
+		let effects = submit(&mut initialized(), segment(V2, 0, vec![submitted]));
+		assert_eq!(rejection(effects), SubmitError::UmpSignals(expected));
+	}
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Subsystem for Collator {
 				self.queue.push_back(collator_protocol::Event::Leaves(update));
 			},
 			Event::CollateOn(para) => {
-				self.generate(now, collation_generation::Event::Initialize { para }, effects);
+				self.generate(now, collation_generation::Event::Reinitialize { para }, effects);
 				self.queue.push_back(collator_protocol::Event::CollateOn(para));
 				// Connected before the first block is built, it is advertised at once.
 				self.queue.push_back(collator_protocol::Event::ConnectToBackingGroups);
