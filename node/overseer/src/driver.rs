@@ -6,8 +6,7 @@ use crate::{
 	work::{restore, serve_storage, Workers},
 };
 use headway_machine::{
-	wire::{ViewMessage, VIEW_HEADS_MAX},
-	Effects, NetworkEffect, NetworkEvent, PeerSet, Subsystem, Timestamp, Token, Trace,
+	wire::ViewMessage, Effects, NetworkEffect, NetworkEvent, PeerSet, Subsystem, Timestamp, Token, Trace,
 };
 use headway_network::{BridgeHandle, Command, Output};
 use headway_pipeline::{Effect, Event};
@@ -295,12 +294,8 @@ where
 
 	/// Our view: the newest leaves.
 	fn tell_view(&mut self) {
-		let mut heads: Vec<_> = self.leaves.iter().map(|(hash, number)| (*number, *hash)).collect();
-		heads.sort_unstable_by(|a, b| b.cmp(a));
-		heads.truncate(VIEW_HEADS_MAX);
-		let mut heads: Vec<_> = heads.into_iter().map(|(_, hash)| hash).collect();
-		heads.sort_unstable();
-		self.command(Command::OurView(ViewMessage { heads, finalized_number: self.finalized }));
+		let leaves = self.leaves.iter().map(|(hash, number)| (*hash, *number));
+		self.command(Command::OurView(ViewMessage::of_leaves(leaves, self.finalized)));
 	}
 
 	fn command(&self, command: Command) {

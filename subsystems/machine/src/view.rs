@@ -62,3 +62,53 @@ impl View {
 		self.leaves().filter(move |leaf| leaf.allowed_blocks().any(|block| block.hash == *hash))
 	}
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+	use super::*;
+	use crate::testing;
+	use proptest::{collection::vec, prelude::*};
+	use std::collections::BTreeSet;
+
+	/// A leaf `fork * 100 + number` over blocks of fork 0.
+	fn leaf(fork: u32, number: u32, ancestors: u32) -> Arc<LeafContext> {
+		let session = testing::session(1, &[], Vec::new(), None);
+		let block = |number| testing::block(number, &session, Default::default());
+		let ancestry = (1..=ancestors).map(|back| Arc::new(block(number - back)));
+		Arc::new(testing::leaf(block(fork * 100 + number), ancestry.collect()))
+	}
+
+	proptest! {
+		#![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
+
+		#[test]
+		fn what_leaves_the_view_is_told_once_and_nothing_else(
+			updates in vec((0..3u32, 10..16u32, 0..4u32, any::<bool>(), vec((0..3u32, 10..16u32), 0..4)), 1..40)
+		) {
+			let mut view = View::default();
+			let mut leaves = BTreeMap::<Hash, BTreeSet<Hash>>::new();
+			for (fork, number, ancestors, activates, gone) in updates {
+				let activated = activates.then(|| leaf(fork, number, ancestors));
+				let deactivated: Vec<Hash> =
+					gone.into_iter().map(|(fork, number)| testing::hash((fork * 100 + number).into())).collect();
+				let before: BTreeSet<Hash> = leaves.values().flatten().copied().collect();
+				if let Some(leaf) = &activated {
+					leaves.insert(leaf.hash(), leaf.allowed_blocks().map(|block| block.hash).collect());
+				}
+				leaves.retain(|hash, _| !deactivated.contains(hash));
+				let after: BTreeSet<Hash> = leaves.values().flatten().copied().collect();
+
+				let left = view.update(&LeavesUpdate { activated, deactivated });
+				prop_assert_eq!(left, before.difference(&after).copied().collect::<Vec<_>>());
+				prop_assert!(view.blocks().keys().eq(after.iter()));
+				for number in 0..400 {
+					let hash = testing::hash(number);
+					prop_assert_eq!(view.contains(&hash), after.contains(&hash));
+					let over: Vec<Hash> = view.leaves_with(&hash).map(|leaf| leaf.hash()).collect();
+					let expected = leaves.iter().filter(|(_, blocks)| blocks.contains(&hash)).map(|(leaf, _)| *leaf);
+					prop_assert_eq!(over, expected.collect::<Vec<_>>());
+				}
+			}
+		}
+	}
+}

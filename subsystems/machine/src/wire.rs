@@ -27,6 +27,18 @@ pub struct ViewMessage {
 	pub finalized_number: u32,
 }
 
+impl ViewMessage {
+	/// The view of a node with these active leaves: the highest [`VIEW_HEADS_MAX`] of them.
+	pub fn of_leaves(leaves: impl IntoIterator<Item = (Hash, u32)>, finalized_number: u32) -> Self {
+		let mut leaves: Vec<_> = leaves.into_iter().map(|(hash, number)| (number, hash)).collect();
+		leaves.sort_unstable_by(|a, b| b.cmp(a));
+		leaves.truncate(VIEW_HEADS_MAX);
+		let mut heads: Vec<_> = leaves.into_iter().map(|(_, hash)| hash).collect();
+		heads.sort_unstable();
+		Self { heads, finalized_number }
+	}
+}
+
 /// What every notification is wrapped in.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub enum Envelope<M> {
