@@ -1,5 +1,7 @@
 //! Scenarios of the provisioner (backing pipeline §9.12), as far as they do not concern disputes.
 
+mod arbitrary;
+
 use crate::*;
 use codec::Decode;
 use headway_machine::testing::{self, hash};
@@ -54,9 +56,13 @@ fn occupant_hash(core: usize) -> CandidateHash {
 }
 
 fn leaf(notation: &str) -> LeafContext {
+	leaf_at(10, notation)
+}
+
+fn leaf_at(number: u32, notation: &str) -> LeafContext {
 	let keys = testing::validator_keys(N_VALIDATORS as u32);
 	let session = testing::session(1, &keys, vec![(0..N_VALIDATORS as u32).collect()], None);
-	let mut leaf = testing::leaf(testing::block(10, &session, ClaimQueue::new()), Vec::new());
+	let mut leaf = testing::leaf(testing::block(number, &session, ClaimQueue::new()), Vec::new());
 	leaf.availability_cores = cores(notation);
 	leaf
 }
@@ -267,6 +273,46 @@ fn pr_04_occupied_cores_by_what_becomes_of_their_candidates() {
 		}
 		assert_eq!(queries(&harness.request(after(2000))), expected, "{notation} {bitfields:?}");
 	}
+}
+
+#[test]
+fn candidate_counts_as_available_with_the_bits_that_the_runtime_asks_for() {
+	// More than two thirds of six validators are five: four, which are two thirds, do not suffice.
+	for (votes, available) in [("0123", false), ("01234", true), ("012345", true)] {
+		let mut harness = Harness::new(leaf(&format!("p1-p1/_+{votes}")));
+		assert_eq!(!queries(&harness.request(after(2000))).is_empty(), available, "{votes}");
+	}
+}
+
+#[test]
+fn para_on_several_cores_is_asked_for_all_of_them_at_once() {
+	// Two scheduled, one becoming available, one timing out, one that stays.
+	let mut harness = Harness::new(leaf("p1 p1 p1-p1/_+01234 p1-_/p1@11 p1-p1/p1"));
+	assert_eq!(queries(&harness.request(after(2000))), [(1, 4, vec![2, 4])]);
+	let mut harness = Harness::new(leaf("p1 p1 p1"));
+	let have: Vec<_> = (1..6).map(|n| backed(1, n, false)).collect();
+	assert_eq!(
+		harness.provide(&have).backed_candidates,
+		&have[..3],
+		"in order, and no more than there are cores"
+	);
+}
+
+#[test]
+fn answers_that_nobody_waits_for_are_ignored() {
+	let mut harness = Harness::new(leaf("p1"));
+	harness.request(after(2000));
+	for token in [Token(0), Token(77)] {
+		assert_eq!(harness.send(after(2000), Event::Backable { token, candidates: Vec::new() }), []);
+		assert_eq!(harness.send(after(2000), Event::Candidates { token, candidates: BTreeMap::new() }), []);
+	}
+	// An answer that comes too late, and one that comes twice.
+	let candidate = backed(1, 1, false);
+	let answer = Event::Backable { token: Token(1), candidates: vec![reference(&candidate)] };
+	assert_eq!(harness.send(after(2000), answer.clone()).len(), 1);
+	assert_eq!(harness.send(after(2000), answer.clone()), []);
+	assert_eq!(harness.tick(after(2500)).len(), 1);
+	assert_eq!(harness.send(after(2500), answer), []);
 }
 
 #[test]
