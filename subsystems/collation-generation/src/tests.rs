@@ -1,3 +1,5 @@
+mod arbitrary;
+
 use super::*;
 use codec::Encode;
 use headway_machine::{
