@@ -6,25 +6,33 @@
 //! - Output: a channel of [`OUTPUT_CAPACITY`] items. When it is full, messages and requests of peers are dropped with a cost
 //!   to their sender; connections and views wait, so that the machines' picture of who is there stays true.
 //! - Requests under way: bounded by the machines, which hold one token for each.
+//! - Reputation that waits to be reported: [`REPORTS_MAX`] peers.
 //! - Unanswered requests of peers: bounded by the request protocols' queues and their timeouts; at most
 //!   [`UNANSWERED_REQUESTS_MAX`], beyond which the oldest is refused.
 
+mod commands;
+mod reports;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+pub use reports::{REPORTS_MAX, REPORT_INTERVAL};
+
 use crate::{
-	authorities::{resolve, Resolved},
+	authorities::{KnownAuthorities, Resolved},
 	metrics::{label, Metrics},
 	names::ProtocolNames,
 	protocols::Protocols,
-	to_machine, to_network,
+	to_machine,
 };
 use codec::{Decode, Encode};
-use futures::{future::BoxFuture, stream::FuturesUnordered, FutureExt, StreamExt};
+use futures::{future::BoxFuture, stream::FuturesUnordered, StreamExt};
 use headway_machine::{
 	wire::{
 		ChunkResponseV1, ChunkResponseV2, CollationMessage, CollationVersion, Envelope, InboundRequest,
 		Request, RequestProtocol, ValidationMessage, ViewMessage, VIEW_HEADS_MAX,
 	},
-	InboundRequestId, NetworkEffect, NetworkEvent, ObservedRole, PeerSet, Recipient, Reputation,
-	RequestError, Token,
+	InboundRequestId, NetworkEffect, NetworkEvent, ObservedRole, PeerSet, Reputation, RequestError, Token,
 };
 use headway_primitives::AuthorityDiscoveryId;
 use sc_authority_discovery::Service as AuthorityDiscovery;
@@ -33,23 +41,26 @@ use sc_network::{
 	service::traits::{
 		MessageSink, NetworkService, NotificationEvent, NotificationService, ValidationResult,
 	},
-	IfDisconnected, OutboundFailure, ProtocolName, ReputationChange, RequestFailure,
+	OutboundFailure, ProtocolName, ReputationChange, RequestFailure,
 };
 use sc_network_types::PeerId;
 use std::{
-	collections::{BTreeMap, BTreeSet, HashMap},
+	collections::{BTreeMap, HashMap},
 	sync::Arc,
 	time::Duration,
 };
 use tokio::sync::mpsc;
+use transport::Transport;
 
 /// Items that wait for the machines.
 pub const OUTPUT_CAPACITY: usize = 4096;
 /// Requests of peers that wait for an answer.
 pub const UNANSWERED_REQUESTS_MAX: usize = 512;
-/// Time between attempts to find validators that could not be resolved.
+/// Time between attempts to find validators that could not be resolved. Shorter than the reference's five seconds: a lookup
+/// reads what authority discovery has in memory and sends nothing.
 const RESOLVE_RETRY: Duration = Duration::from_secs(2);
-/// Time between lookups of validators that were resolved: they may have moved.
+/// Time between lookups of validators that were resolved: they may have moved. Shorter than the reference's five minutes, for
+/// the same reason.
 const RESOLVE_AGAIN: Duration = Duration::from_secs(60);
 
 /// What the driver asks of the bridge.
@@ -105,15 +116,14 @@ type Answer = (Token, Request, Result<(Vec<u8>, ProtocolName), RequestFailure>);
 
 /// The bridge's task.
 pub struct Bridge {
-	network: Arc<dyn NetworkService>,
+	network: Arc<dyn Transport>,
 	authority_discovery: Option<AuthorityDiscovery>,
 	names: ProtocolNames,
 	collation_main: CollationVersion,
 	validation: Option<Box<dyn NotificationService>>,
 	collation: Option<Box<dyn NotificationService>>,
 	peers: BTreeMap<PeerSet, HashMap<PeerId, Peer>>,
-	/// Discovery keys of peers, as far as known: only from authority discovery, so bounded by the validators.
-	authorities: HashMap<PeerId, BTreeSet<AuthorityDiscoveryId>>,
+	authorities: KnownAuthorities,
 	desired: BTreeMap<PeerSet, Desired>,
 	resolving: FuturesUnordered<BoxFuture<'static, ResolvedAnswer>>,
 	requests_out: FuturesUnordered<BoxFuture<'static, Answer>>,
@@ -121,6 +131,7 @@ pub struct Bridge {
 	unanswered: BTreeMap<InboundRequestId, PendingResponse>,
 	next_request: u64,
 	our_view: ViewMessage,
+	reports: reports::Reports,
 	outputs: mpsc::Sender<Output>,
 	commands: mpsc::UnboundedReceiver<Command>,
 	metrics: Metrics,
@@ -137,28 +148,44 @@ impl Bridge {
 		protocols: Protocols,
 		metrics: Metrics,
 	) -> (Self, BridgeHandle) {
+		let Protocols { names, validation, collation, collation_main, requests } = protocols;
+		let network = Arc::new(transport::Substrate(network));
+		let (mut bridge, handle) = Self::over(network, names, collation_main, metrics);
+		bridge.authority_discovery = authority_discovery;
+		(bridge.validation, bridge.collation) = (Some(validation), Some(collation));
+		bridge.requests_in = requests;
+		(bridge, handle)
+	}
+
+	/// A bridge over any transport, without notifications and requests yet.
+	fn over(
+		network: Arc<dyn Transport>,
+		names: ProtocolNames,
+		collation_main: CollationVersion,
+		metrics: Metrics,
+	) -> (Self, BridgeHandle) {
 		let (command_sender, commands) = mpsc::unbounded_channel();
 		let (outputs, output_receiver) = mpsc::channel(OUTPUT_CAPACITY);
-		let Protocols { names, validation, collation, collation_main, requests } = protocols;
 		let bridge = Self {
 			network,
-			authority_discovery,
+			authority_discovery: None,
 			names,
 			collation_main,
-			validation: Some(validation),
-			collation: Some(collation),
+			validation: None,
+			collation: None,
 			peers: BTreeMap::from([
 				(PeerSet::Validation, HashMap::new()),
 				(PeerSet::Collation, HashMap::new()),
 			]),
-			authorities: HashMap::new(),
+			authorities: KnownAuthorities::default(),
 			desired: BTreeMap::new(),
 			resolving: FuturesUnordered::new(),
 			requests_out: FuturesUnordered::new(),
-			requests_in: requests,
+			requests_in: Vec::new(),
 			unanswered: BTreeMap::new(),
 			next_request: 0,
 			our_view: ViewMessage::default(),
+			reports: reports::Reports::default(),
 			outputs,
 			commands,
 			metrics,
@@ -182,6 +209,8 @@ impl Bridge {
 		retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
 		let mut again = tokio::time::interval(RESOLVE_AGAIN);
 		again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+		let mut report = tokio::time::interval(REPORT_INTERVAL);
+		report.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
 		let mut unresolved = BTreeMap::<PeerSet, bool>::new();
 
 		loop {
@@ -218,8 +247,13 @@ impl Bridge {
 					sets.into_iter().for_each(|set| self.resolve(set));
 					true
 				},
+				_ = report.tick() => {
+					self.flush_reports();
+					true
+				},
 			};
 			if !alive {
+				self.flush_reports();
 				tracing::debug!(target: "parachain::network", "bridge stops");
 				return;
 			}
@@ -235,7 +269,7 @@ impl Bridge {
 		let Some(event) = event else { return false };
 		match event {
 			NotificationEvent::ValidateInboundSubstream { peer, handshake, result_tx } => {
-				let result = match self.network.peer_role(peer, handshake) {
+				let result = match self.network.role(peer, handshake) {
 					Some(_) => ValidationResult::Accept,
 					None => ValidationResult::Reject,
 				};
@@ -269,17 +303,24 @@ impl Bridge {
 	) -> bool {
 		let Some(version) = self.negotiated(set, fallback) else {
 			tracing::debug!(target: "parachain::network", %peer, ?set, "peer negotiated an unknown protocol version");
-			self.network.disconnect_peer(peer, self.main_name(set));
+			self.network.disconnect(peer, self.main_name(set));
 			return true;
 		};
-		let role = match self.network.peer_role(peer, handshake) {
+		let role = match self.network.role(peer, handshake) {
 			Some(sc_network::ObservedRole::Authority) => ObservedRole::Authority,
 			Some(sc_network::ObservedRole::Light) => ObservedRole::Light,
 			_ => ObservedRole::Full,
 		};
-		self.peers_of(set).insert(peer, Peer { version, view: ViewMessage::default(), sink });
+		let entry = Peer { version, view: ViewMessage::default(), sink };
+		if let Some(before) = self.peers_of(set).insert(peer, entry) {
+			// The machines hear of an end before they hear of a new beginning.
+			self.metrics.disconnected(label(set, before.version));
+			if !self.tell(NetworkEvent::PeerDisconnected { peer: to_machine(&peer), set }).await {
+				return false;
+			}
+		}
 		self.metrics.connected(label(set, version));
-		if !self.authorities.contains_key(&peer) {
+		if self.authorities.of(&peer).is_none() {
 			if let Some(discovery) = &mut self.authority_discovery {
 				if let Some(ids) = discovery.get_authority_ids_by_peer_id(peer).await {
 					self.authorities.insert(peer, ids.into_iter().collect());
@@ -287,11 +328,11 @@ impl Bridge {
 			}
 		}
 		tracing::debug!(target: "parachain::network", %peer, ?set, ?version, ?role, "peer connected");
-		let authority_ids = self.authorities.get(&peer).cloned().unwrap_or_default();
+		let authority_ids = self.authorities.of(&peer).cloned().unwrap_or_default();
 		let event =
 			NetworkEvent::PeerConnected { peer: to_machine(&peer), set, version, role, authority_ids };
 		let alive = self.tell(event).await;
-		self.send_view(set, vec![peer]);
+		self.send_view(set, &[peer]);
 		alive
 	}
 
@@ -407,160 +448,21 @@ impl Bridge {
 		}
 	}
 
-	async fn on_resolved(&mut self, set: PeerSet, generation: u64, resolved: Resolved) -> bool {
-		let Some(desired) = self.desired.get_mut(&set) else { return true };
-		desired.resolving = false;
-		let current = desired.generation == generation;
-		for (peer, ids) in &resolved.peers {
-			let known = self.authorities.entry(*peer).or_default();
-			if known == ids || known.is_superset(ids) {
-				continue;
-			}
-			known.extend(ids.iter().cloned());
-			let authority_ids = known.clone();
-			let connected = self.peers.values().any(|peers| peers.contains_key(peer));
-			let event = NetworkEvent::UpdatedAuthorityIds { peer: to_machine(peer), authority_ids };
-			if connected && !self.tell(event).await {
-				return false;
-			}
-		}
-		if !current {
-			self.resolve(set);
-			return true;
-		}
-		self.metrics.desired(label(set, self.main_version(set)), resolved.peers.len());
-		tracing::debug!(
-			target: "parachain::network", ?set, peers = resolved.peers.len(), unresolved = resolved.unresolved,
-			"resolved validators",
-		);
-		if let Err(error) = self.network.set_reserved_peers(self.main_name(set), resolved.addresses) {
-			tracing::warn!(target: "parachain::network", ?set, %error, "reserved peers were refused");
-		}
-		true
-	}
-
-	fn on_command(&mut self, command: Command) {
-		match command {
-			Command::Effect(effect) => self.carry_out(effect),
-			Command::OurView(view) => {
-				let heads_changed = view.heads != self.our_view.heads;
-				self.our_view = view;
-				if heads_changed {
-					for set in [PeerSet::Validation, PeerSet::Collation] {
-						let peers = self.peers_of(set).keys().copied().collect();
-						self.send_view(set, peers);
-					}
-				}
-			},
-		}
-	}
-
-	fn carry_out(&mut self, effect: NetworkEffect) {
-		match effect {
-			NetworkEffect::SendValidation { peers, message } => {
-				let bytes = Envelope::ProtocolMessage(message).encode();
-				self.send(PeerSet::Validation, &peers, bytes);
-			},
-			NetworkEffect::SendCollation { peers, message } => {
-				self.send(PeerSet::Collation, &peers, message.encode_notification())
-			},
-			NetworkEffect::Report { peer, change } => {
-				if let Some(peer) = to_network(&peer) {
-					self.report(peer, change);
-				}
-			},
-			NetworkEffect::Disconnect { peer, set } => {
-				if let Some(peer) = to_network(&peer) {
-					self.network.disconnect_peer(peer, self.main_name(set));
-				}
-			},
-			NetworkEffect::ConnectToValidators { validators, set } => {
-				let desired = self.desired.entry(set).or_default();
-				if desired.validators != validators || desired.generation == 0 {
-					desired.validators = validators;
-					desired.generation += 1;
-					self.resolve(set);
-				}
-			},
-			NetworkEffect::Request { token, recipient, request } => self.request(token, recipient, request),
-			NetworkEffect::Respond { id, response, reputation } => {
-				let Some(pending) = self.unanswered.remove(&id) else { return };
-				let reputation_changes = reputation.into_iter().map(reputation_change).collect();
-				let result = response.ok_or(());
-				// The peer may have gone meanwhile.
-				let _ = pending.send(OutgoingResponse { result, reputation_changes, sent_feedback: None });
-			},
-		}
-	}
-
-	fn request(&mut self, token: Token, recipient: Recipient, request: Request) {
-		let name = self.names.request(request.protocol());
-		let payload = request.encode_payload();
-		let fallback = matches!(request, Request::Chunk(_))
-			.then(|| (payload.clone(), self.names.request(RequestProtocol::ChunkV1)));
-		let peer = match &recipient {
-			Recipient::Peer(peer) => to_network(peer),
-			Recipient::Authority(id) => {
-				self.authorities.iter().find(|(_, ids)| ids.contains(id)).map(|(peer, _)| *peer)
-			},
-		};
-		let Some(peer) = peer else {
-			self.requests_out
-				.push(futures::future::ready((token, request, Err(RequestFailure::NotConnected))).boxed());
-			return;
-		};
-		let network = self.network.clone();
-		self.requests_out.push(
-			async move {
-				let answer =
-					network.request(peer, name, payload, fallback, IfDisconnected::ImmediateError).await;
-				(token, request, answer)
-			}
-			.boxed(),
-		);
-	}
-
-	fn resolve(&mut self, set: PeerSet) {
-		let Some(discovery) = self.authority_discovery.clone() else { return };
-		let Some(desired) = self.desired.get_mut(&set) else { return };
-		if std::mem::replace(&mut desired.resolving, true) {
-			return;
-		}
-		let (generation, validators) = (desired.generation, desired.validators.clone());
-		let local = self.network.local_peer_id();
-		self.resolving
-			.push(async move { (set, generation, resolve(discovery, validators, local).await) }.boxed());
-	}
-
-	fn send(&mut self, set: PeerSet, peers: &[headway_machine::PeerId], bytes: Vec<u8>) {
-		let peers: Vec<_> = peers.iter().filter_map(to_network).collect();
-		self.send_bytes(set, &peers, bytes);
-	}
-
-	fn send_bytes(&mut self, set: PeerSet, peers: &[PeerId], bytes: Vec<u8>) {
-		self.metrics.sent(label(set, self.main_version(set)), bytes.len(), peers.len());
-		for peer in peers {
-			if let Some(state) = self.peers_of(set).get(peer) {
-				state.sink.send_sync_notification(bytes.clone());
-			}
-		}
-	}
-
-	fn send_view(&mut self, set: PeerSet, peers: Vec<PeerId>) {
-		// Until the first leaf there is nothing to say, and an empty view counts as malformed.
-		if self.our_view.heads.is_empty() {
-			return;
-		}
-		let bytes = Envelope::<()>::ViewUpdate(self.our_view.clone()).encode();
-		self.send_bytes(set, &peers, bytes);
-	}
-
-	fn report(&self, peer: PeerId, change: Reputation) {
+	/// Counts a change of a peer's reputation; see [`reports::Reports`] for when it is made.
+	fn report(&mut self, peer: PeerId, change: Reputation) {
 		self.metrics.reported(change.value());
 		if change.value() < 0 {
 			tracing::debug!(target: "parachain::network", %peer, reason = change.reason(), "cost to reputation");
 		}
-		self.network.report_peer(peer, reputation_change(change));
+		for (peer, change) in self.reports.add(peer, change) {
+			self.network.report(peer, change);
+		}
+	}
+
+	fn flush_reports(&mut self) {
+		for (peer, change) in self.reports.flush() {
+			self.network.report(peer, change);
+		}
 	}
 
 	/// Waits until the machines take it.

@@ -101,6 +101,33 @@ mod tests {
 	use super::*;
 
 	#[test]
+	fn request_protocols_have_the_names_and_limits_of_the_specification() {
+		const MIB: u64 = 1024 * 1024;
+		let names = ProtocolNames::new(Hash::zero(), None);
+		let cases = [
+			(RequestProtocol::ChunkV1, "req_chunk/1", true, 16, 1_000, 100),
+			(RequestProtocol::ChunkV2, "req_chunk/2", false, 16, 1_000, 100),
+			(RequestProtocol::CollationV1, "req_collation/1", true, 16, 2_000, 10),
+			(RequestProtocol::CollationV2, "req_collation/2", false, 16, 2_000, 10),
+			(RequestProtocol::CollationV3, "req_collation/3", false, 16, 2_000, 10),
+			(RequestProtocol::PoV, "req_pov/1", true, 16, 2_000, 10),
+			(RequestProtocol::AvailableData, "req_available_data/1", true, 16, 2_000, 100),
+			(RequestProtocol::AttestedCandidate, "req_attested_candidate/2", false, 8, 2_500, 5),
+		];
+		assert_eq!(cases.map(|case| case.0), RequestProtocol::ALL);
+		for (protocol, name, has_legacy_name, response_mib, timeout_ms, queue) in cases {
+			assert_eq!(names.request(protocol).to_string(), format!("/{}/{name}", "0".repeat(64)));
+			let legacy = ProtocolNames::legacy_request(protocol).map(|name| name.to_string());
+			assert_eq!(legacy, has_legacy_name.then(|| format!("/polkadot/{name}")));
+			let RequestLimits { response_size_max, timeout, queue_len_max } = ProtocolNames::limits(protocol);
+			assert_eq!(
+				(response_size_max, timeout, queue_len_max),
+				(response_mib * MIB, Duration::from_millis(timeout_ms), queue)
+			);
+		}
+	}
+
+	#[test]
 	fn names_carry_genesis_and_fork_id() {
 		let genesis = Hash::repeat_byte(0xab);
 		let prefix = format!("/{}", "ab".repeat(32));
