@@ -450,7 +450,7 @@ impl Bridge {
 
 	/// Counts a change of a peer's reputation; see [`reports::Reports`] for when it is made.
 	fn report(&mut self, peer: PeerId, change: Reputation) {
-		self.metrics.reported(change.value());
+		self.metrics.reported();
 		if change.value() < 0 {
 			tracing::debug!(target: "parachain::network", %peer, reason = change.reason(), "cost to reputation");
 		}
@@ -467,7 +467,16 @@ impl Bridge {
 
 	/// Waits until the machines take it.
 	async fn tell(&mut self, event: NetworkEvent) -> bool {
-		self.outputs.send(Output::Event(event)).await.is_ok()
+		match self.outputs.try_send(Output::Event(event)) {
+			Ok(()) => true,
+			Err(mpsc::error::TrySendError::Closed(_)) => false,
+			Err(mpsc::error::TrySendError::Full(output)) => {
+				let started = std::time::Instant::now();
+				let told = self.outputs.send(output).await.is_ok();
+				self.metrics.delayed(OUTPUT_CAPACITY, started.elapsed());
+				told
+			},
+		}
 	}
 
 	/// Does not wait: what a peer sends faster than we work is dropped, at its cost.

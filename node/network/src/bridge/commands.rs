@@ -73,6 +73,7 @@ impl Bridge {
 	}
 
 	pub(super) fn carry_out(&mut self, effect: NetworkEffect) {
+		self.metrics.asked(&effect);
 		match effect {
 			NetworkEffect::SendValidation { peers, message } => {
 				let bytes = Envelope::ProtocolMessage(message).encode();
