@@ -13,6 +13,7 @@
 //! | [`network`] | peers, reputation, network events and effects |
 //! | [`wire`] | messages and requests as they go over the network |
 //! | [`trace`] | what happened to candidates, and why they were dropped |
+//! | [`reason`] | what stages and reasons mean, in plain words, and what is lost by a drop |
 //! | [`crypto`] | [`Signer`] and [`Verifier`]: so that a simulation can use a cheap scheme |
 //! | [`grid`] | the gossip topology: validators in a square |
 
@@ -23,6 +24,7 @@ pub mod crypto;
 pub mod grid;
 pub mod messages;
 pub mod network;
+pub mod reason;
 pub mod subsystem;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -34,6 +36,7 @@ pub use context::*;
 pub use crypto::*;
 pub use messages::*;
 pub use network::*;
+pub use reason::Loss;
 pub use subsystem::*;
 pub use trace::*;
 pub use view::View;

@@ -1,8 +1,23 @@
 //! What happened to candidates: the one source of lifecycle metrics, log lines and explanations.
+//!
+//! A trace with [`Stage::Dropped`] may tell of a candidate that is lost here, or only of a message about one: [`Trace::loss`]
+//! says which. What the reasons mean in plain words stands in [`crate::reason`].
 
-use crate::Timestamp;
-use headway_primitives::{CandidateHash, Hash, ParaId};
+use crate::{Loss, Timestamp};
+use headway_primitives::{BlockNumber, CandidateHash, Hash, ParaId};
 use strum::{EnumIter, IntoStaticStr};
+
+/// The `subsystem` of what the relay chain itself says of candidates.
+pub const RELAY_CHAIN: &str = "relay-chain";
+
+/// A relay block.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct BlockRef {
+	/// Its number.
+	pub number: BlockNumber,
+	/// Its hash.
+	pub hash: Hash,
+}
 
 /// Something that happened to a candidate, or to a message about one.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,6 +32,8 @@ pub struct Trace {
 	pub para: Option<ParaId>,
 	/// Its scheduling parent (the relay parent, before descriptors of version 3), as far as it is known.
 	pub relay_parent: Option<Hash>,
+	/// For what the relay chain says: the block that says it.
+	pub block: Option<BlockRef>,
 	/// What happened.
 	pub stage: Stage,
 }
@@ -24,7 +41,7 @@ pub struct Trace {
 impl Trace {
 	/// Something that happened to a candidate.
 	pub fn new(at: Timestamp, subsystem: &'static str, stage: Stage) -> Self {
-		Self { at, subsystem, candidate: None, para: None, relay_parent: None, stage }
+		Self { at, subsystem, candidate: None, para: None, relay_parent: None, block: None, stage }
 	}
 
 	/// About this candidate.
@@ -43,6 +60,20 @@ impl Trace {
 	pub fn relay_parent(mut self, relay_parent: Hash) -> Self {
 		self.relay_parent = Some(relay_parent);
 		self
+	}
+
+	/// Said by this relay block.
+	pub fn block(mut self, block: BlockRef) -> Self {
+		self.block = Some(block);
+		self
+	}
+
+	/// For a drop: what is lost by it, and why.
+	pub fn loss(&self) -> Option<(Loss, Reason)> {
+		match self.stage {
+			Stage::Dropped(reason) => Some((Loss::of(self.subsystem, reason), reason)),
+			_ => None,
+		}
 	}
 }
 
@@ -74,10 +105,16 @@ pub enum Stage {
 	Backed,
 	/// This node stored its chunk.
 	ChunkStored,
+	/// As far as this node knows, more than two thirds of the validators have their chunks; at the latest when it is included.
+	Available,
 	/// It is included.
 	Included,
 	/// It did not become available in time.
 	TimedOut,
+	/// A block that includes it is finalized.
+	Finalized,
+	/// Prospective parachains has no place for it now. Nothing is lost yet: whoever asked decides.
+	NoPlace(Reason),
 	/// A message told of it what was known already: nothing is lost.
 	Duplicate,
 	/// It is dropped, or a message about it is.

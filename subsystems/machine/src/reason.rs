@@ -1,0 +1,245 @@
+//! What stages and reasons mean, in plain words, and what is lost by a drop.
+//!
+//! Most of what a node turns away is not a candidate but a message about one: a statement that came twice, a manifest from
+//! a peer that should not have sent it. The candidate lives on. [`Loss`] tells these apart, so that noise never hides why a
+//! candidate did not make it.
+
+use crate::{Reason, Stage};
+use strum::{EnumIter, IntoStaticStr};
+
+/// What is lost by a drop.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, IntoStaticStr, EnumIter)]
+#[strum(serialize_all = "snake_case")]
+pub enum Loss {
+	/// A message. The candidate that it is about is where it was.
+	Message,
+	/// An offer: the candidate was not taken from its collator, or not taken further.
+	Refused,
+	/// The candidate, by its own fault: every honest validator finds the same.
+	Invalid,
+	/// The candidate, as far as this node is concerned.
+	Dropped,
+}
+
+impl Loss {
+	/// What is lost if this machine drops something for this reason.
+	pub fn of(subsystem: &str, reason: Reason) -> Self {
+		// Statement distribution carries messages: what it turns away is one of several ways to hear of a candidate.
+		if subsystem == "statement-distribution" {
+			return Self::Message;
+		}
+		let from_collator = subsystem == "collator-protocol";
+		match reason.nature() {
+			Nature::Noise => Self::Message,
+			Nature::Sender if from_collator => Self::Refused,
+			Nature::Sender => Self::Message,
+			Nature::Candidate => Self::Invalid,
+			Nature::Place if from_collator => Self::Refused,
+			Nature::Place | Nature::Circumstance => Self::Dropped,
+		}
+	}
+
+	/// As a label.
+	pub fn label(self) -> &'static str {
+		self.into()
+	}
+}
+
+/// Where a reason lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Nature {
+	/// In a message that says nothing new, or nothing at all.
+	Noise,
+	/// In who sent it.
+	Sender,
+	/// In the candidate.
+	Candidate,
+	/// In the relay chain, or in what the candidate builds on.
+	Place,
+	/// In how things went: time, capacity, transport.
+	Circumstance,
+}
+
+impl Reason {
+	fn nature(self) -> Nature {
+		use Reason::*;
+		match self {
+			MalformedMessage | InvalidSignature | UnexpectedMessage | DuplicateMessage | AlreadyKnown
+			| TopologyUnknown => Nature::Noise,
+			UnknownPeer | UndeclaredPeer | DisabledValidator | ExcessiveMessages | NotValidator => {
+				Nature::Sender
+			},
+			DescriptorVersion
+			| UmpSignals
+			| CandidateMismatch
+			| ValidationDataMismatch
+			| ErasureRootMismatch
+			| PovTooLarge
+			| PovHashMismatch
+			| InvalidExecution
+			| InvalidOutputs
+			| ParaHeadMismatch
+			| CommitmentsMismatch
+			| ExecutionTimeout
+			| SessionMismatch => Nature::Candidate,
+			UnknownSchedulingParent
+			| SchedulingParentNotInScope
+			| RelayParentNotInScope
+			| RelayParentMovedBackwards
+			| UnknownSession
+			| NotAssigned
+			| ParaNotScheduled
+			| NoClaimQueueSlot
+			| SynchronousBacking
+			| ForkChoice
+			| Cycle
+			| MultiplePaths
+			| ConflictsWithPending
+			| UnknownParentHead
+			| ConstraintsNotMet
+			| CannotFollowChain
+			| CodeHashMismatch => Nature::Place,
+			TooFewVotes | CodeMissing | ExecutionFailed | FetchFailed | FetchTimeout | PovUnavailable
+			| ChunkUnavailable | InvalidChunk | InvalidResponse | StorageFailed | OutOfView
+			| AvailabilityTimeout | CapacityReached => Nature::Circumstance,
+		}
+	}
+
+	/// The reason in plain words: the end of a sentence that begins with "the candidate did not make it, because".
+	pub fn explanation(self) -> &'static str {
+		use Reason::*;
+		match self {
+			UnknownPeer => "it came from a peer that was not connected any more",
+			UndeclaredPeer => "its collator had not said for which parachain it collates",
+			MalformedMessage => "the message did not decode",
+			DisabledValidator => "the validator that spoke for it is disabled",
+			InvalidSignature => "the signature was wrong",
+			UnexpectedMessage => "nobody had reason to send the message",
+			ExcessiveMessages => "its sender had sent more at that relay block than it may",
+			DuplicateMessage => "the same had come before",
+			UnknownSchedulingParent => "its relay parent is not, or not yet, in the node's view of the relay chain",
+			SchedulingParentNotInScope => "its relay parent may not schedule candidates at this time",
+			RelayParentNotInScope => "its relay parent is too old",
+			RelayParentMovedBackwards => "its relay parent is older than that of the candidate that it builds on",
+			UnknownSession => "the session of its relay parent is not known",
+			SessionMismatch => "it names another session than its relay parent's",
+			NotAssigned => "the core that it is for is not the validator's group's",
+			ParaNotScheduled => "its parachain has no core at its relay parent",
+			NoClaimQueueSlot => {
+				"the parachain's places in the claim queue were taken by other candidates of that relay parent"
+			},
+			NotValidator => "the validator that should speak for it is none in this session",
+			SynchronousBacking => {
+				"backing is synchronous: it has to build on the newest relay block and on the included head"
+			},
+			TopologyUnknown => "the gossip topology of the session is not known yet",
+			AlreadyKnown => "the node had it already",
+			ForkChoice => "it lost a fork: of the candidates on that parent, another one has the place in the chain",
+			Cycle => "it leads back to a head that the chain had before",
+			MultiplePaths => "another candidate of the chain produces the same head",
+			ConflictsWithPending => {
+				"it is on a losing fork: another candidate on that parent is backed on the relay chain already"
+			},
+			UnknownParentHead => "the parachain block that it builds on never arrived",
+			ConstraintsNotMet => "it breaks a limit of the relay chain, as for messages, code upgrades or sizes",
+			CannotFollowChain => "it has no place behind the candidates that the node knows of its parachain",
+			DescriptorVersion => "its descriptor has a version that is unknown or not enabled",
+			UmpSignals => "the core that it selects is not one that it may have",
+			CandidateMismatch => "it is not what was announced",
+			TooFewVotes => "there were not enough votes for it",
+			ValidationDataMismatch => "it was built on other data than the relay chain has at its relay parent",
+			ErasureRootMismatch => "its erasure root is not that of its data",
+			PovTooLarge => "its proof of validity (PoV) is too large",
+			PovHashMismatch => "its proof of validity (PoV) is another one than it promises",
+			CodeHashMismatch => "it was built with other validation code than its parachain has",
+			CodeMissing => "the parachain's validation code could not be read",
+			InvalidExecution => "the parachain's validation function rejected its proof of validity (PoV)",
+			InvalidOutputs => "the parachain's validation function returned what cannot be used",
+			ParaHeadMismatch => "execution led to another head than it promises",
+			CommitmentsMismatch => "execution led to other commitments than it promises",
+			ExecutionTimeout => "its execution took too long",
+			ExecutionFailed => "this node failed to execute it",
+			FetchFailed => "it could not be fetched: the request failed",
+			FetchTimeout => "it could not be fetched in time",
+			PovUnavailable => "no validator that vouches for it handed out its proof of validity (PoV)",
+			ChunkUnavailable => "no validator that backed it handed out this node's chunk",
+			InvalidChunk => "the chunk that a validator handed out was not its",
+			InvalidResponse => "the answer to a request for it did not decode",
+			StorageFailed => "this node's database failed",
+			OutOfView => "it was too late: its relay parent left the view before it came far enough",
+			AvailabilityTimeout => "it was backed, but not included in time: its data did not become available",
+			CapacityReached => "this node was busy with too many others",
+		}
+	}
+}
+
+impl Stage {
+	/// The stage in plain words: the end of a sentence that begins with "the candidate".
+	pub fn explanation(self) -> &'static str {
+		match self {
+			Self::Built => "was built by its collator",
+			Self::Advertised => "was advertised",
+			Self::Fetching => "was asked for",
+			Self::Fetched => "was fetched",
+			Self::Validated => "was executed and found valid",
+			Self::Seconded => "was seconded by this validator",
+			Self::Statement => "got this validator's vote",
+			Self::Introduced => "got a place among the prospective candidates",
+			Self::Backable => "had enough votes to be backed",
+			Self::Provisioned => "was handed to the block author",
+			Self::Backed => "was backed on the relay chain",
+			Self::ChunkStored => "was stored here, as far as this node has to",
+			Self::Available => "was available: more than two thirds of the validators have their chunks",
+			Self::Included => "was included",
+			Self::TimedOut => "was taken off its core: it was not available in time",
+			Self::Finalized => "is final",
+			Self::NoPlace(_) => "had no place among the prospective candidates",
+			Self::Duplicate => "was heard of again",
+			Self::Dropped(_) => "was dropped",
+		}
+	}
+
+	/// Whether only the relay chain itself can tell.
+	pub fn is_on_chain(self) -> bool {
+		matches!(self, Self::Backed | Self::Included | Self::TimedOut | Self::Finalized)
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use std::collections::BTreeSet;
+	use strum::IntoEnumIterator;
+
+	#[test]
+	fn every_reason_has_words_of_its_own() {
+		let mut seen = BTreeSet::new();
+		for reason in Reason::iter() {
+			let text = reason.explanation();
+			assert!(seen.insert(text), "{text} explains two reasons");
+			assert!(text.starts_with(char::is_lowercase) && !text.ends_with('.'), "{text} ends no sentence");
+		}
+	}
+
+	#[test]
+	fn messages_are_told_apart_from_candidates() {
+		use Loss::*;
+		let cases = [
+			("statement-distribution", Reason::UnexpectedMessage, Message),
+			("statement-distribution", Reason::OutOfView, Message),
+			("candidate-backing", Reason::UnexpectedMessage, Message),
+			("candidate-backing", Reason::AlreadyKnown, Message),
+			("collator-protocol", Reason::DuplicateMessage, Message),
+			("collator-protocol", Reason::UndeclaredPeer, Refused),
+			("collator-protocol", Reason::NoClaimQueueSlot, Refused),
+			("collator-protocol", Reason::OutOfView, Dropped),
+			("candidate-validation", Reason::InvalidExecution, Invalid),
+			("prospective-parachains", Reason::ForkChoice, Dropped),
+			("availability", Reason::DuplicateMessage, Message),
+			("availability", Reason::ChunkUnavailable, Dropped),
+		];
+		for (subsystem, reason, loss) in cases {
+			assert_eq!(Loss::of(subsystem, reason), loss, "{subsystem} {}", reason.label());
+		}
+	}
+}
