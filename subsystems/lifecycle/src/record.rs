@@ -1,0 +1,267 @@
+//! What is known of one candidate.
+
+use headway_machine::{BlockRef, Loss, Reason, Stage, Timestamp, Trace, RELAY_CHAIN};
+use headway_primitives::{CandidateHash, Hash, ParaId};
+use std::time::Duration;
+
+/// Losses of a candidate that are told apart.
+pub const LOSSES_MAX: usize = 8;
+
+/// What is known of a candidate.
+///
+/// # Bounds
+///
+/// `stages`: one per kind of [`Stage`], fewer than 20. `losses`: [`LOSSES_MAX`] by machine and reason; of more, the one that
+/// was not heard of for longest goes, invalidity last. Together below 2 KiB.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+	/// The candidate.
+	pub candidate: CandidateHash,
+	/// Its para.
+	pub para: ParaId,
+	/// Its scheduling parent, which is the relay parent before descriptors of version 3.
+	pub scheduling_parent: Option<Hash>,
+	/// Stages, in the order in which it reached them first.
+	pub stages: Vec<Reached>,
+	/// What was lost, in the order in which it happened first.
+	pub losses: Vec<LossRecord>,
+	/// Why prospective parachains last had no place for it.
+	pub no_place: Option<Reason>,
+	/// The loss that nothing good came after.
+	lost: Option<(&'static str, Reason)>,
+	/// The last word of the relay chain.
+	on_chain: Option<Stage>,
+}
+
+/// A stage that a candidate reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reached {
+	/// The stage.
+	pub stage: Stage,
+	/// When first.
+	pub first: Timestamp,
+	/// How often it was heard of.
+	pub count: u32,
+	/// The machine that told of it first.
+	pub subsystem: &'static str,
+	/// For what the relay chain says: the first block that says it.
+	pub block: Option<BlockRef>,
+}
+
+/// A loss, as often as it happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LossRecord {
+	/// What was lost.
+	pub loss: Loss,
+	/// Why.
+	pub reason: Reason,
+	/// For [`Reason::CannotFollowChain`]: what exactly was in the way, if prospective parachains said so.
+	pub because: Option<Reason>,
+	/// The machine that dropped it.
+	pub subsystem: &'static str,
+	/// When first.
+	pub first: Timestamp,
+	/// When last.
+	pub last: Timestamp,
+	/// How often.
+	pub count: u32,
+}
+
+impl LossRecord {
+	/// What says most: the exact reason if there is one.
+	pub fn telling(&self) -> Reason {
+		self.because.unwrap_or(self.reason)
+	}
+}
+
+/// What came of a candidate, as far as this node knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+	/// It is on its way, and was last seen at this stage.
+	Underway(Stage),
+	/// It is lost here.
+	Lost(LossRecord),
+	/// It is backed on the relay chain and waits for availability.
+	Backed,
+	/// It was taken off its core.
+	TimedOut,
+	/// It is included.
+	Included,
+	/// It is included in a finalized block.
+	Finalized,
+}
+
+impl Outcome {
+	/// As a label.
+	pub fn label(&self) -> &'static str {
+		match self {
+			Self::Underway(_) => "underway",
+			Self::Lost(_) => "lost",
+			Self::Backed => "backed",
+			Self::TimedOut => "timed_out",
+			Self::Included => "included",
+			Self::Finalized => "finalized",
+		}
+	}
+}
+
+impl Record {
+	/// A candidate of which nothing is known yet.
+	pub(crate) fn new(candidate: CandidateHash, para: ParaId) -> Self {
+		Self {
+			candidate,
+			para,
+			scheduling_parent: None,
+			stages: Vec::new(),
+			losses: Vec::new(),
+			no_place: None,
+			lost: None,
+			on_chain: None,
+		}
+	}
+
+	/// Takes a trace about it. Answers the stage, if it reached it for the first time.
+	pub(crate) fn apply(&mut self, trace: &Trace) -> Option<Stage> {
+		self.scheduling_parent = self.scheduling_parent.or(trace.relay_parent);
+		if let Some((loss, reason)) = trace.loss() {
+			self.lose(trace, loss, reason);
+			return None;
+		}
+		match trace.stage {
+			Stage::Duplicate => return None,
+			Stage::NoPlace(reason) => {
+				self.no_place = Some(reason);
+				return None;
+			},
+			// Others may tell of it too; the relay chain does so once per block.
+			stage if stage.is_on_chain() && trace.subsystem != RELAY_CHAIN => return None,
+			stage => self.lost = self.lost.filter(|_| is_offer(stage)),
+		}
+		match (self.on_chain, trace.stage) {
+			(Some(Stage::Finalized), _) | (Some(Stage::Included), Stage::Backed | Stage::TimedOut) => {},
+			(_, stage) if stage.is_on_chain() => self.on_chain = Some(stage),
+			_ => {},
+		}
+		if let Some(reached) = self.stages.iter_mut().find(|reached| reached.stage == trace.stage) {
+			reached.count = reached.count.saturating_add(1);
+			return None;
+		}
+		self.stages.push(Reached {
+			stage: trace.stage,
+			first: trace.at,
+			count: 1,
+			subsystem: trace.subsystem,
+			block: trace.block,
+		});
+		Some(trace.stage)
+	}
+
+	fn lose(&mut self, trace: &Trace, loss: Loss, reason: Reason) {
+		if loss != Loss::Message {
+			if trace.subsystem == "prospective-parachains" {
+				self.no_place = Some(reason);
+			}
+			self.lost = Some((trace.subsystem, reason));
+		}
+		let because = self.no_place.filter(|exact| reason == Reason::CannotFollowChain && *exact != reason);
+		let known = |known: &&mut LossRecord| (known.subsystem, known.reason) == (trace.subsystem, reason);
+		if let Some(known) = self.losses.iter_mut().find(known) {
+			known.count = known.count.saturating_add(1);
+			known.last = trace.at;
+			known.because = because.or(known.because);
+			return;
+		}
+		if self.losses.len() >= LOSSES_MAX {
+			let weight = |record: &LossRecord| (record.loss == Loss::Invalid, record.last);
+			let least = (0..self.losses.len()).min_by_key(|index| weight(&self.losses[*index]));
+			least.map(|index| self.losses.remove(index));
+		}
+		self.losses.push(LossRecord {
+			loss,
+			reason,
+			because,
+			subsystem: trace.subsystem,
+			first: trace.at,
+			last: trace.at,
+			count: 1,
+		});
+	}
+
+	/// When it reached a stage first.
+	pub fn reached(&self, stage: Stage) -> Option<&Reached> {
+		self.stages.iter().find(|reached| reached.stage == stage)
+	}
+
+	/// When this node first heard of it.
+	pub fn first_seen(&self) -> Timestamp {
+		let stages = self.stages.iter().map(|reached| reached.first);
+		stages.chain(self.losses.iter().map(|loss| loss.first)).min().unwrap_or_default()
+	}
+
+	/// Time from its first advertisement to its first time at a stage.
+	pub fn since_advertised(&self, stage: Stage) -> Option<Duration> {
+		Some(self.reached(stage)?.first.since(self.reached(Stage::Advertised)?.first))
+	}
+
+	/// The newest loss that took the candidate, not just a message.
+	pub fn last_loss(&self) -> Option<&LossRecord> {
+		self.losses.iter().filter(|loss| loss.loss != Loss::Message).max_by_key(|loss| loss.last)
+	}
+
+	/// What came of it.
+	pub fn outcome(&self) -> Outcome {
+		match self.on_chain {
+			Some(Stage::Finalized) => return Outcome::Finalized,
+			Some(Stage::Included) => return Outcome::Included,
+			Some(Stage::TimedOut) => return Outcome::TimedOut,
+			Some(_) => return Outcome::Backed,
+			None => {},
+		}
+		match self.cause() {
+			Some(loss) => Outcome::Lost(*loss),
+			None => Outcome::Underway(self.stages.last().map_or(Stage::Advertised, |reached| reached.stage)),
+		}
+	}
+
+	/// The loss that explains why the candidate is lost, if it is: invalidity before all, else the one that came last.
+	fn cause(&self) -> Option<&LossRecord> {
+		let lost = self.lost?;
+		let invalid = self.losses.iter().rfind(|loss| loss.loss == Loss::Invalid);
+		invalid.or_else(|| self.losses.iter().find(|loss| (loss.subsystem, loss.reason) == lost))
+	}
+
+	/// Whether somebody knew more of it than that it was offered: its receipt was seen, or it is on chain.
+	pub(crate) fn is_proven(&self) -> bool {
+		self.stages.iter().any(|reached| is_proof(reached.stage))
+	}
+}
+
+/// Whether a stage is only reached by candidates whose receipt was seen, so that para and hash belong together.
+pub(crate) fn is_proof(stage: Stage) -> bool {
+	match stage {
+		Stage::Advertised
+		| Stage::Fetching
+		| Stage::NoPlace(_)
+		| Stage::Duplicate
+		| Stage::ChunkStored
+		| Stage::Dropped(_) => false,
+		Stage::Built
+		| Stage::Fetched
+		| Stage::Validated
+		| Stage::Seconded
+		| Stage::Statement
+		| Stage::Introduced
+		| Stage::Backable
+		| Stage::Provisioned
+		| Stage::Backed
+		| Stage::Available
+		| Stage::Included
+		| Stage::TimedOut
+		| Stage::Finalized => true,
+	}
+}
+
+/// Whether a stage is no sign of life after a loss: anybody can offer a candidate again.
+fn is_offer(stage: Stage) -> bool {
+	matches!(stage, Stage::Advertised)
+}

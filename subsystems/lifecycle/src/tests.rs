@@ -1,0 +1,335 @@
+//! What is remembered, for how long, and what is not.
+
+use crate::*;
+use headway_machine::{testing, BlockRef, LeafContext, Loss, Reason, Stage, Timestamp, Trace, RELAY_CHAIN};
+use headway_primitives::{
+	CandidateDescriptorV2, CandidateEvent, CandidateHash, CandidateReceiptV2, ClaimQueue, CoreIndex,
+	GroupIndex, Hash, HeadData, ParaId, ValidationCodeHash,
+};
+use std::time::Duration;
+
+const PARA: ParaId = ParaId(2000);
+const COLLATOR_PROTOCOL: &str = "collator-protocol";
+const BACKING: &str = "candidate-backing";
+
+fn hash(n: u64) -> CandidateHash {
+	CandidateHash(testing::hash(n))
+}
+
+fn at(ms: u64) -> Timestamp {
+	Timestamp::from_unix_ms(ms)
+}
+
+fn trace(ms: u64, subsystem: &'static str, stage: Stage) -> Trace {
+	Trace::new(at(ms), subsystem, stage)
+}
+
+/// A trace of candidate `n` of a para.
+fn of(para: ParaId, n: u64, ms: u64, subsystem: &'static str, stage: Stage) -> Trace {
+	trace(ms, subsystem, stage).para(para).candidate(hash(n))
+}
+
+fn dropped(reason: Reason) -> Stage {
+	Stage::Dropped(reason)
+}
+
+fn known(lifecycle: &Lifecycle, para: ParaId) -> Vec<CandidateHash> {
+	let snapshot = lifecycle.para(para, usize::MAX).expect("the para is known");
+	snapshot.candidates.iter().map(|record| record.candidate).collect()
+}
+
+fn story(traces: &[(u64, &'static str, Stage)]) -> Record {
+	let mut lifecycle = Lifecycle::default();
+	for (ms, subsystem, stage) in traces {
+		lifecycle.record(&of(PARA, 1, *ms, subsystem, *stage));
+	}
+	lifecycle.candidate(&hash(1)).expect("it was told of").clone()
+}
+
+#[test]
+fn stages_have_their_first_time_and_are_counted() {
+	let record = story(&[
+		(10, COLLATOR_PROTOCOL, Stage::Advertised),
+		(20, COLLATOR_PROTOCOL, Stage::Fetched),
+		(30, COLLATOR_PROTOCOL, Stage::Advertised),
+	]);
+	let stages: Vec<_> = record.stages.iter().map(|r| (r.stage, r.first, r.count)).collect();
+	assert_eq!(stages, [(Stage::Advertised, at(10), 2), (Stage::Fetched, at(20), 1)]);
+	assert_eq!(record.since_advertised(Stage::Fetched), Some(Duration::from_millis(10)));
+	assert_eq!(record.outcome(), Outcome::Underway(Stage::Fetched));
+}
+
+#[test]
+fn a_stage_advances_once_and_tells_the_time_since_the_advertisement() {
+	let mut lifecycle = Lifecycle::default();
+	let advance =
+		|stage, ms| Some(Advance { para: PARA, stage, since_advertised: Some(Duration::from_millis(ms)) });
+	let mut tell = |ms, stage| lifecycle.record(&of(PARA, 1, ms, BACKING, stage));
+	assert_eq!(tell(5, Stage::Advertised), advance(Stage::Advertised, 0));
+	assert_eq!(tell(9, Stage::Seconded), advance(Stage::Seconded, 4));
+	assert_eq!(tell(12, Stage::Seconded), None);
+	assert_eq!(tell(12, dropped(Reason::OutOfView)), None);
+	// Not advertised here: there is nothing to measure from.
+	let elsewhere = lifecycle.record(&of(PARA, 2, 20, BACKING, Stage::Backable));
+	assert_eq!(elsewhere.map(|advance| advance.since_advertised), Some(None));
+}
+
+#[test]
+fn the_oldest_candidates_of_a_para_go_first() {
+	let mut lifecycle = Lifecycle::new(Limits { paras: 2, candidates_per_para: 3 });
+	for n in 1..=5 {
+		lifecycle.record(&of(PARA, n, n, BACKING, Stage::Seconded));
+	}
+	assert_eq!(known(&lifecycle, PARA), [hash(5), hash(4), hash(3)]);
+	assert!(lifecycle.candidate(&hash(2)).is_none());
+	// What goes on is not what began last.
+	lifecycle.record(&of(PARA, 3, 9, BACKING, Stage::Backable));
+	lifecycle.record(&of(PARA, 6, 9, BACKING, Stage::Seconded));
+	assert_eq!(known(&lifecycle, PARA), [hash(6), hash(5), hash(4)]);
+}
+
+#[test]
+fn mere_offers_take_at_most_half_of_the_room() {
+	let mut lifecycle = Lifecycle::new(Limits { paras: 2, candidates_per_para: 4 });
+	lifecycle.record(&of(PARA, 1, 1, BACKING, Stage::Seconded));
+	lifecycle.record(&of(PARA, 2, 1, BACKING, Stage::Seconded));
+	for n in 10..100 {
+		lifecycle.record(&of(PARA, n, n, COLLATOR_PROTOCOL, Stage::Advertised));
+		lifecycle.record(&of(PARA, 100 + n, n, COLLATOR_PROTOCOL, dropped(Reason::OutOfView)));
+	}
+	assert_eq!(known(&lifecycle, PARA), [hash(199), hash(99), hash(2), hash(1)]);
+}
+
+#[test]
+fn the_number_of_paras_is_bounded_and_a_mere_loss_pushes_none_out() {
+	let mut lifecycle = Lifecycle::new(Limits { paras: 2, candidates_per_para: 2 });
+	for para in 1..=3 {
+		lifecycle.record(&of(ParaId(para), para.into(), 1, BACKING, Stage::Seconded));
+	}
+	assert_eq!(lifecycle.paras().collect::<Vec<_>>(), [ParaId(2), ParaId(3)]);
+	assert!(lifecycle.candidate(&hash(1)).is_none());
+	let late = dropped(Reason::OutOfView);
+	lifecycle.record(&of(ParaId(9), 9, 2, COLLATOR_PROTOCOL, late));
+	lifecycle.record(&trace(2, COLLATOR_PROTOCOL, late).para(ParaId(9)));
+	assert_eq!(lifecycle.paras().collect::<Vec<_>>(), [ParaId(2), ParaId(3)]);
+	assert_eq!(lifecycle.elsewhere()[&(Loss::Dropped, Reason::OutOfView)], 2);
+}
+
+#[test]
+fn messages_about_unknown_candidates_leave_only_a_count() {
+	let mut lifecycle = Lifecycle::default();
+	lifecycle.record(&of(PARA, 1, 1, BACKING, Stage::Seconded));
+	for n in 2..1000 {
+		lifecycle.record(&of(PARA, n, 1, "statement-distribution", dropped(Reason::UnexpectedMessage)));
+		lifecycle.record(&of(PARA, n, 1, BACKING, Stage::Duplicate));
+	}
+	assert_eq!(known(&lifecycle, PARA), [hash(1)]);
+	let snapshot = lifecycle.para(PARA, 0).unwrap();
+	assert_eq!(snapshot.tally[&(Loss::Message, Reason::UnexpectedMessage)], 998);
+	assert_eq!(snapshot.last_loss, None);
+}
+
+#[test]
+fn losses_without_a_hash_are_counted_by_para_and_reason() {
+	let mut lifecycle = Lifecycle::default();
+	let reason = Reason::PovTooLarge;
+	for ms in [5, 8] {
+		lifecycle.record(&trace(ms, "collation-generation", dropped(reason)).para(PARA));
+	}
+	lifecycle.record(&trace(9, "provisioner", dropped(Reason::OutOfView)));
+	let snapshot = lifecycle.para(PARA, 9).unwrap();
+	assert_eq!(snapshot.tally, Tally::from([((Loss::Invalid, reason), 2)]));
+	let last = snapshot.last_loss.unwrap();
+	assert_eq!((last.candidate, last.loss.reason, last.loss.count), (None, reason, 2));
+	assert_eq!(lifecycle.elsewhere()[&(Loss::Dropped, Reason::OutOfView)], 1);
+}
+
+#[test]
+fn noise_after_a_real_reason_does_not_shadow_it() {
+	let record = story(&[
+		(1, COLLATOR_PROTOCOL, Stage::Advertised),
+		(2, COLLATOR_PROTOCOL, dropped(Reason::NoClaimQueueSlot)),
+		(3, BACKING, dropped(Reason::UnexpectedMessage)),
+		(4, "statement-distribution", dropped(Reason::OutOfView)),
+		(5, COLLATOR_PROTOCOL, Stage::Duplicate),
+		(6, COLLATOR_PROTOCOL, Stage::Advertised),
+	]);
+	let Outcome::Lost(loss) = record.outcome() else { panic!("{:?}", record.outcome()) };
+	assert_eq!((loss.loss, loss.reason), (Loss::Refused, Reason::NoClaimQueueSlot));
+	assert_eq!(record.last_loss().unwrap().reason, Reason::NoClaimQueueSlot);
+}
+
+#[test]
+fn what_is_invalid_explains_more_than_what_followed() {
+	let record = story(&[
+		(1, COLLATOR_PROTOCOL, Stage::Fetched),
+		(2, "candidate-validation", dropped(Reason::PovHashMismatch)),
+		(3, COLLATOR_PROTOCOL, dropped(Reason::OutOfView)),
+	]);
+	assert!(matches!(record.outcome(), Outcome::Lost(loss) if loss.reason == Reason::PovHashMismatch));
+	assert_eq!(record.last_loss().unwrap().reason, Reason::OutOfView);
+}
+
+#[test]
+fn what_has_no_place_says_why() {
+	let record = story(&[
+		(1, COLLATOR_PROTOCOL, Stage::Advertised),
+		(2, "prospective-parachains", Stage::NoPlace(Reason::UnknownParentHead)),
+		(3, "prospective-parachains", Stage::NoPlace(Reason::ForkChoice)),
+		(9, COLLATOR_PROTOCOL, dropped(Reason::CannotFollowChain)),
+	]);
+	let Outcome::Lost(loss) = record.outcome() else { panic!("{:?}", record.outcome()) };
+	assert_eq!((loss.reason, loss.because), (Reason::CannotFollowChain, Some(Reason::ForkChoice)));
+}
+
+#[test]
+fn what_goes_on_after_a_loss_is_not_lost() {
+	let record = story(&[
+		(1, COLLATOR_PROTOCOL, Stage::Fetching),
+		(2, COLLATOR_PROTOCOL, dropped(Reason::FetchTimeout)),
+		(3, COLLATOR_PROTOCOL, Stage::Fetching),
+		(4, COLLATOR_PROTOCOL, Stage::Fetched),
+	]);
+	assert_eq!(record.outcome(), Outcome::Underway(Stage::Fetched));
+}
+
+#[test]
+fn the_relay_chain_has_the_last_word() {
+	let mut traces = vec![(1, BACKING, Stage::Backable), (2, RELAY_CHAIN, Stage::Backed)];
+	traces.push((3, "prospective-parachains", dropped(Reason::OutOfView)));
+	assert_eq!(story(&traces).outcome(), Outcome::Backed);
+	traces.push((4, RELAY_CHAIN, Stage::TimedOut));
+	assert_eq!(story(&traces).outcome(), Outcome::TimedOut);
+	// Backed once more, included on one fork and backed on another.
+	traces.extend([(5, RELAY_CHAIN, Stage::Backed), (6, RELAY_CHAIN, Stage::Included)]);
+	traces.push((7, RELAY_CHAIN, Stage::Backed));
+	assert_eq!(story(&traces).outcome(), Outcome::Included);
+	// What others say of it is hearsay.
+	traces.push((8, COLLATOR_PROTOCOL, Stage::Finalized));
+	assert_eq!(story(&traces).outcome(), Outcome::Included);
+}
+
+#[test]
+fn losses_of_a_candidate_are_bounded_and_invalidity_stays() {
+	let reasons = [
+		Reason::InvalidExecution,
+		Reason::OutOfView,
+		Reason::FetchFailed,
+		Reason::FetchTimeout,
+		Reason::PovUnavailable,
+		Reason::InvalidChunk,
+		Reason::StorageFailed,
+		Reason::CapacityReached,
+		Reason::ForkChoice,
+		Reason::Cycle,
+	];
+	let traces: Vec<_> = (0..).zip(reasons).map(|(ms, reason)| (ms, BACKING, dropped(reason))).collect();
+	let record = story(&traces);
+	assert_eq!(record.losses.len(), record::LOSSES_MAX);
+	assert_eq!(record.losses[0].reason, Reason::InvalidExecution);
+	assert_eq!(record.losses.last().unwrap().reason, Reason::Cycle);
+}
+
+#[test]
+fn who_saw_the_receipt_knows_the_para() {
+	let (claimed, real) = (ParaId(1), ParaId(2));
+	let mut lifecycle = Lifecycle::default();
+	lifecycle.record(&of(claimed, 1, 1, COLLATOR_PROTOCOL, Stage::Advertised));
+	lifecycle.record(&of(real, 1, 2, COLLATOR_PROTOCOL, Stage::Advertised));
+	assert_eq!(lifecycle.candidate(&hash(1)).unwrap().para, claimed);
+	lifecycle.record(&of(real, 1, 3, BACKING, Stage::Seconded));
+	assert_eq!(lifecycle.candidate(&hash(1)).unwrap().para, real);
+	assert_eq!(known(&lifecycle, claimed), []);
+	// From now on nobody can claim it.
+	lifecycle.record(&of(claimed, 1, 4, COLLATOR_PROTOCOL, Stage::Fetched));
+	assert_eq!(lifecycle.candidate(&hash(1)).unwrap().stages.len(), 1);
+}
+
+#[test]
+fn the_same_traces_give_the_same_memory() {
+	let run = || {
+		let mut lifecycle = Lifecycle::new(Limits { paras: 3, candidates_per_para: 4 });
+		for n in 0..500_u64 {
+			let stage = match n * 7 % 5 {
+				0 => Stage::Advertised,
+				1 => dropped(Reason::OutOfView),
+				2 => dropped(Reason::DuplicateMessage),
+				_ => Stage::Seconded,
+			};
+			lifecycle.record(&of(ParaId((n % 7) as u32), n % 31, n, COLLATOR_PROTOCOL, stage));
+		}
+		format!("{lifecycle:?}")
+	};
+	assert_eq!(run(), run());
+}
+
+/// A candidate receipt that differs from others by its head.
+fn receipt(n: u64) -> CandidateReceiptV2 {
+	let zero = Hash::zero();
+	let code = ValidationCodeHash(zero);
+	let (head, at) = (testing::hash(n), testing::hash(3));
+	let descriptor = CandidateDescriptorV2::new_v2(PARA, at, CoreIndex(0), 1, zero, zero, zero, head, code);
+	CandidateReceiptV2 { descriptor, commitments_hash: zero }
+}
+
+fn backed(n: u64) -> CandidateEvent {
+	CandidateEvent::CandidateBacked(receipt(n), HeadData(Vec::new()), CoreIndex(0), GroupIndex(0))
+}
+
+fn included(n: u64) -> CandidateEvent {
+	CandidateEvent::CandidateIncluded(receipt(n), HeadData(Vec::new()), CoreIndex(0), GroupIndex(0))
+}
+
+/// Block `number` on block `parent` (testing hashes) of fork `fork`, with these events.
+fn leaf(number: u32, fork: u64, parent: u64, candidate_events: Vec<CandidateEvent>) -> LeafContext {
+	let session = testing::session(1, &[], Vec::new(), None);
+	let mut block = testing::block(number, &session, ClaimQueue::new());
+	block.hash = testing::hash(fork + u64::from(number));
+	block.parent_hash = testing::hash(parent);
+	LeafContext { candidate_events, ..testing::leaf(block, Vec::new()) }
+}
+
+fn stages(traces: &[Trace]) -> Vec<(&'static str, CandidateHash, u32)> {
+	let told = |trace: &Trace| {
+		assert_eq!((trace.subsystem, trace.para), (RELAY_CHAIN, Some(PARA)));
+		(trace.stage.into(), trace.candidate.unwrap(), trace.block.unwrap().number)
+	};
+	traces.iter().map(told).collect()
+}
+
+fn block(number: u32, fork: u64) -> BlockRef {
+	BlockRef { number, hash: testing::hash(fork + u64::from(number)) }
+}
+
+#[test]
+fn a_leaf_tells_of_its_candidates_once() {
+	let mut chain = ChainEvents::default();
+	let leaf = leaf(10, 0, 9, vec![included(1), backed(2)]);
+	let (one, two) = (receipt(1).hash(), receipt(2).hash());
+	let told = chain.leaf(at(1), &leaf);
+	assert_eq!(stages(&told), [("available", one, 10), ("included", one, 10), ("backed", two, 10)]);
+	assert_eq!(chain.leaf(at(2), &leaf), []);
+}
+
+#[test]
+fn what_is_on_the_finalized_branch_is_final_and_nothing_else() {
+	let mut chain = ChainEvents::default();
+	chain.leaf(at(1), &leaf(10, 0, 9, vec![included(1)]));
+	chain.leaf(at(2), &leaf(11, 0, 10, vec![included(2)]));
+	chain.leaf(at(2), &leaf(11, 100, 10, vec![included(3)]));
+	chain.leaf(at(3), &leaf(12, 0, 11, vec![included(4)]));
+	let told = chain.finalized(at(4), block(11, 0));
+	let (one, two) = (receipt(1).hash(), receipt(2).hash());
+	assert_eq!(stages(&told), [("finalized", one, 10), ("finalized", two, 11)]);
+	// The fork that lost is forgotten.
+	assert_eq!(chain.finalized(at(5), block(11, 100)), []);
+	assert_eq!(stages(&chain.finalized(at(6), block(12, 0))), [("finalized", receipt(4).hash(), 12)]);
+}
+
+#[test]
+fn finality_may_come_before_the_block() {
+	let mut chain = ChainEvents::default();
+	assert_eq!(chain.finalized(at(1), block(10, 0)), []);
+	let told = chain.leaf(at(2), &leaf(10, 0, 9, vec![included(1)]));
+	assert_eq!(stages(&told).last(), Some(&("finalized", receipt(1).hash(), 10)));
+}
