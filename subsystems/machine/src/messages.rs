@@ -423,3 +423,63 @@ pub struct MisbehaviorReport {
 	/// What it did.
 	pub misbehavior: Misbehavior,
 }
+
+/// A candidate in a fragment chain, or beside it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fragment {
+	/// The candidate.
+	pub candidate_hash: CandidateHash,
+	/// Relay block that schedules it.
+	pub scheduling_parent: Hash,
+	/// Relay block whose state it executes against.
+	pub relay_parent: Hash,
+	/// Hash of the head data that it builds on.
+	pub parent_head: Hash,
+	/// Hash of the head data that it produces.
+	pub output_head: Hash,
+	/// How far it is.
+	pub state: FragmentState,
+}
+
+/// How far a candidate of a fragment chain is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum FragmentState {
+	/// Backed on chain, it waits for availability.
+	Pending,
+	/// It has the votes that it needs.
+	Backed,
+	/// A validator seconded it.
+	Seconded,
+}
+
+/// The fragment chain of a para at a relay block, for people to look at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FragmentChainView {
+	/// The relay block.
+	pub at: Hash,
+	/// Its number.
+	pub number: headway_primitives::BlockNumber,
+	/// Hash of the head that is included there.
+	pub included_head: Hash,
+	/// Most candidates that the best chain may have.
+	pub max_len: usize,
+	/// The best chain, from the included head on.
+	pub best: Vec<Fragment>,
+	/// Candidates that may get a place later, ascending by hash.
+	pub unconnected: Vec<Fragment>,
+}
+
+/// Why there is no fragment chain to look at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum FragmentChainError {
+	/// The relay block is neither a leaf nor a former leaf whose descendants may still use it.
+	#[error("the relay block is not in view")]
+	NotInView,
+	/// The para has no place in the claim queue there.
+	#[error("the para is not scheduled there")]
+	NotScheduled,
+	/// A collator has none.
+	#[error("this node keeps no fragment chains")]
+	NotKept,
+}

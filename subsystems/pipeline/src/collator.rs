@@ -7,7 +7,8 @@ use crate::{
 use headway_collation_generation::{self as collation_generation, CollationGeneration};
 use headway_collator_protocol::collator_side::{self as collator_protocol, CollatorSide};
 use headway_machine::{
-	wire::RequestProtocol, Effects, NetworkEffect, NetworkEvent, PeerSet, Subsystem, Timestamp,
+	wire::RequestProtocol, Effects, FragmentChainError, NetworkEffect, NetworkEvent, PeerSet, Subsystem,
+	Timestamp,
 };
 use std::collections::VecDeque;
 
@@ -112,6 +113,9 @@ impl Subsystem for Collator {
 				})),
 			},
 			Event::InherentRequest { token, .. } => effects.push(Effect::Inherent { token, data: None }),
+			Event::FragmentChain { token, .. } => {
+				effects.push(Effect::FragmentChain { token, chain: Err(FragmentChainError::NotKept) })
+			},
 			// These answer questions that a collator's machines do not ask.
 			Event::Finalized { .. }
 			| Event::Response { .. }

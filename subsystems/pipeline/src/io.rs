@@ -3,8 +3,8 @@
 use headway_availability as availability;
 use headway_collation_generation as collation_generation;
 use headway_machine::{
-	wire::InboundRequest, Execution, ExecutionError, LeavesUpdate, MisbehaviorReport, NetworkEffect,
-	NetworkEvent, RequestError, SubmitSegment, Token,
+	wire::InboundRequest, Execution, ExecutionError, FragmentChainError, FragmentChainView, LeavesUpdate,
+	MisbehaviorReport, NetworkEffect, NetworkEvent, RequestError, SubmitSegment, Token,
 };
 use headway_primitives::{
 	constraints::RelayParentInfo, AvailableData, BlockNumber, Hash, NodeFeatures, ParaId, SessionIndex,
@@ -144,6 +144,15 @@ pub enum Event {
 		/// Parent of the block.
 		parent: Hash,
 	},
+	/// Somebody wants to look at a fragment chain; answered by [`Effect::FragmentChain`].
+	FragmentChain {
+		/// Names the question; the driver's own.
+		token: Token,
+		/// Whose.
+		para: ParaId,
+		/// At which relay block; none: at the newest leaf.
+		at: Option<Hash>,
+	},
 	/// This node makes candidates for a para.
 	CollateOn(ParaId),
 	/// The para's collator built blocks.
@@ -220,6 +229,13 @@ pub enum Effect {
 		token: Token,
 		/// What goes into the inherent.
 		data: Option<ProvisionedData>,
+	},
+	/// Answer to [`Event::FragmentChain`].
+	FragmentChain {
+		/// The question's token.
+		token: Token,
+		/// The chain as it is now.
+		chain: Result<FragmentChainView, FragmentChainError>,
 	},
 	/// A validator broke the rules of backing.
 	Misbehavior(MisbehaviorReport),

@@ -163,6 +163,9 @@ impl Validator {
 			Event::InherentRequest { token, parent } => {
 				self.queue.push_back(To::Provisioner(provisioner::Event::InherentRequest { token, parent }))
 			},
+			Event::FragmentChain { token, para, at } => self.queue.push_back(To::ProspectiveParachains(
+				prospective_parachains::Event::FragmentChain { token, para, at },
+			)),
 			// A validator makes no candidates.
 			Event::EncodedRoot { .. } | Event::CollateOn(_) | Event::Submit(_) => {},
 		}
@@ -312,6 +315,7 @@ impl Validator {
 					data,
 				}))
 			},
+			From::FragmentChain { token, chain } => effects.push(Effect::FragmentChain { token, chain }),
 			// Only the segment planner of collation protocol version 4 asks for these.
 			From::KnownOutputHeads { .. } => {},
 			From::QueryRelayParentInfo { token, at, session_index, relay_parent } => {

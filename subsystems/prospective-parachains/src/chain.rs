@@ -17,7 +17,7 @@ use crate::{
 	storage::Storage,
 	Refusal,
 };
-use headway_machine::CandidateRef;
+use headway_machine::{CandidateRef, FragmentState};
 use headway_primitives::{
 	constraints::{ConstraintError, Constraints, RelayParentInfo},
 	BlockNumber, CandidateHash, Hash, HeadData,
@@ -167,6 +167,27 @@ impl FragmentChain {
 	pub(crate) fn candidates(&self) -> impl Iterator<Item = (&Arc<Candidate>, bool)> {
 		let path = self.nodes.iter().map(|node| (&node.candidate, node.pending));
 		path.chain(self.unconnected.iter().map(|(candidate, _)| (candidate, false)))
+	}
+
+	/// The path, each candidate with how far it is.
+	pub(crate) fn path(&self) -> impl Iterator<Item = (&Candidate, FragmentState)> {
+		let state = |node: &Node| if node.pending { FragmentState::Pending } else { FragmentState::Backed };
+		self.nodes.iter().map(move |node| (&*node.candidate, state(node)))
+	}
+
+	/// The candidates beside the path.
+	pub(crate) fn beside(&self) -> impl Iterator<Item = (&Candidate, Backing)> {
+		self.unconnected.iter().map(|(candidate, backing)| (&**candidate, backing))
+	}
+
+	/// Hash of the head that the path begins with.
+	pub(crate) fn included_head(&self) -> Hash {
+		self.scope.required_head_hash
+	}
+
+	/// Most candidates that the path may have.
+	pub(crate) fn max_len(&self) -> usize {
+		self.scope.max_len
 	}
 
 	/// Limit of the proof of validity.

@@ -1,8 +1,8 @@
 //! What the machine hears, what it says, and what it counts.
 
 use headway_machine::{
-	BackableQuery, CandidateRef, IntroducedCandidate, LeavesUpdate, Membership, MembershipQuery, Token,
-	ValidationDataQuery,
+	BackableQuery, CandidateRef, FragmentChainError, FragmentChainView, IntroducedCandidate, LeavesUpdate,
+	Membership, MembershipQuery, Token, ValidationDataQuery,
 };
 use headway_primitives::{
 	constraints::RelayParentInfo, CandidateHash, Hash, ParaId, PersistedValidationData, SessionIndex,
@@ -41,6 +41,15 @@ pub enum Event {
 		token: Token,
 		/// Of these paras.
 		paras: Vec<ParaId>,
+	},
+	/// Somebody wants to look at a fragment chain; answered by [`Effect::FragmentChain`].
+	FragmentChain {
+		/// Names the question.
+		token: Token,
+		/// Whose.
+		para: ParaId,
+		/// At which scheduling parent; none: at the newest leaf that has one.
+		at: Option<Hash>,
 	},
 	/// Answer to [`Effect::QueryRelayParentInfo`].
 	RelayParentInfo {
@@ -83,6 +92,13 @@ pub enum Effect {
 		token: Token,
 		/// By scheduling parent and para: heads that candidates produce, and the included head.
 		heads: BTreeMap<Hash, BTreeMap<ParaId, BTreeSet<Hash>>>,
+	},
+	/// Answer to [`Event::FragmentChain`].
+	FragmentChain {
+		/// The question's.
+		token: Token,
+		/// The chain as it is now.
+		chain: Result<FragmentChainView, FragmentChainError>,
 	},
 	/// Asks the driver for `ancestor_relay_parent_info` at a block; to be answered by
 	/// [`Event::RelayParentInfo`].

@@ -22,6 +22,7 @@
 //! | `questions` | relay parents that have to be asked for, and what waits for them |
 //! | `candidate`, `storage` | a candidate with its hashes; candidates by hash and by head |
 //! | [`refusal`] | why a candidate has no place |
+//! | `view` | a fragment chain for people to look at |
 //!
 //! Follows the backing pipeline specification §2; the rules of a single step are
 //! `headway_primitives::constraints`.
@@ -36,6 +37,7 @@ mod questions;
 pub mod refusal;
 mod scheduling_parent;
 mod storage;
+mod view;
 
 pub use chain::MAX_UNCONNECTED;
 pub use events::{Effect, Event, Stats};

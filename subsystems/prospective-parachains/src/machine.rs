@@ -64,6 +64,9 @@ impl Subsystem for ProspectiveParachains {
 			Event::KnownOutputHeads { token, paras } => {
 				effects.push(Effect::KnownOutputHeads { token, heads: self.known_output_heads(&paras) })
 			},
+			Event::FragmentChain { token, para, at } => {
+				effects.push(Effect::FragmentChain { token, chain: self.view_chain(para, at) })
+			},
 			Event::RelayParentInfo { token, info } => self.take_answer(now, token, info, effects),
 		}
 	}
@@ -155,7 +158,41 @@ impl ProspectiveParachains {
 				let Operation::Introduce { token, candidate } = operation else { return };
 				self.add(now, token, &candidate, verdicts, at_capacity, effects);
 			},
-			Outcome::Effect(effect) => effects.push(effect),
+			Outcome::Effect(effect) => {
+				if let Operation::Membership { query, candidates } = &operation {
+					self.trace_no_place(now, query, candidates, &effect, effects);
+				}
+				effects.push(effect);
+			},
+		}
+	}
+
+	/// Says of candidates that could be added nowhere what is in the way. Where only one leaf was asked about, another one
+	/// may have a place.
+	fn trace_no_place(
+		&self,
+		now: Timestamp,
+		query: &MembershipQuery,
+		candidates: &[Hypothetical],
+		answer: &Effect,
+		effects: &mut Effects<Effect>,
+	) {
+		let Effect::Membership(Membership { leaves, .. }) = answer else { return };
+		if query.leaf.is_some() {
+			return;
+		}
+		let answers = Answers::new();
+		for ((asked, members), candidate) in leaves.iter().zip(candidates) {
+			if !members.is_empty() {
+				continue;
+			}
+			let mut lookup = Lookup::new(&answers);
+			let verdicts =
+				self.leaves().map(|(leaf, at)| self.check_hypothetical(candidate, *leaf, at, &mut lookup));
+			let refusals: Vec<_> = verdicts.filter_map(Result::err).collect();
+			let trace = Trace::new(now, SUBSYSTEM, Stage::NoPlace(telling(&refusals).reason()));
+			let trace = trace.candidate(asked.candidate_hash()).para(asked.para());
+			effects.trace(trace.relay_parent(asked.scheduling_parent()));
 		}
 	}
 
@@ -464,7 +501,12 @@ impl ProspectiveParachains {
 		}
 	}
 
-	fn leaves(&self) -> impl Iterator<Item = (&Hash, &SchedulingParent)> {
+	/// A relay block that may schedule candidates.
+	pub(crate) fn scheduling_parent(&self, hash: &Hash) -> Option<&SchedulingParent> {
+		self.scheduling_parents.get(hash)
+	}
+
+	pub(crate) fn leaves(&self) -> impl Iterator<Item = (&Hash, &SchedulingParent)> {
 		self.active_leaves.iter().filter_map(|leaf| Some((leaf, self.scheduling_parents.get(leaf)?)))
 	}
 }

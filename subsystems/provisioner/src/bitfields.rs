@@ -60,3 +60,49 @@ impl Bitfields {
 		availability.count_ones() >= availability_threshold(n_validators)
 	}
 }
+
+/// Which validators are heard to have their chunk of what occupies each core: by votes on chain, and by bitfields since.
+///
+/// # Bounds
+///
+/// One bit per core and validator.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+	holders: BTreeMap<usize, Holders>,
+}
+
+#[derive(Clone, Debug)]
+struct Holders {
+	bits: BitVec<u8, Lsb0>,
+	count: usize,
+}
+
+impl Heard {
+	/// Counts a validator's bitfield. Answers the cores whose candidates more than two thirds have a chunk of by it.
+	pub fn count(
+		&mut self,
+		validator: ValidatorIndex,
+		bits: &AvailabilityBitfield,
+		cores: &[CoreState],
+		n_validators: usize,
+	) -> Vec<usize> {
+		let mut available = Vec::new();
+		for core in bits.0.iter_ones() {
+			let Some(CoreState::Occupied(occupied)) = cores.get(core) else { continue };
+			let holders = self.holders.entry(core).or_insert_with(|| {
+				let mut bits = occupied.availability.clone();
+				bits.resize(n_validators, false);
+				let count = bits.count_ones();
+				Holders { bits, count }
+			});
+			let Some(mut bit) = holders.bits.get_mut(validator.0 as usize) else { continue };
+			if !bit.replace(true) {
+				holders.count += 1;
+				if holders.count == availability_threshold(n_validators) {
+					available.push(core);
+				}
+			}
+		}
+		available
+	}
+}

@@ -20,14 +20,14 @@ mod selection;
 #[cfg(test)]
 mod tests;
 
-pub use bitfields::Bitfields;
+pub use bitfields::{Bitfields, Heard};
 
 use headway_machine::{
 	BackableQuery, CandidateRef, Effects, LeafContext, LeavesUpdate, Reason, Stage, Subsystem, Timestamp,
 	Token, Tokens, Trace,
 };
 use headway_primitives::{
-	AvailabilityBitfield, BackedCandidate, Hash, MultiDisputeStatementSet, ParaId, Signed,
+	AvailabilityBitfield, BackedCandidate, CoreState, Hash, MultiDisputeStatementSet, ParaId, Signed,
 	UncheckedSignedAvailabilityBitfields,
 };
 use selection::{demands, flatten, Demand};
@@ -121,6 +121,8 @@ struct Leaf {
 	context: Arc<LeafContext>,
 	ready_at: Timestamp,
 	bitfields: Bitfields,
+	/// Only for what is told of candidates.
+	heard: Heard,
 	/// Requests that came before the leaf was ready.
 	waiting: VecDeque<Token>,
 }
@@ -186,7 +188,13 @@ impl Provisioner {
 	fn update_leaves(&mut self, now: Timestamp, update: LeavesUpdate, effects: &mut Effects<Effect>) {
 		if let Some(context) = update.activated {
 			let ready_at = now + self.readiness_delay;
-			let leaf = Leaf { context, ready_at, bitfields: Bitfields::default(), waiting: VecDeque::new() };
+			let leaf = Leaf {
+				context,
+				ready_at,
+				bitfields: Bitfields::default(),
+				heard: Heard::default(),
+				waiting: VecDeque::new(),
+			};
 			self.leaves.entry(leaf.context.hash()).or_insert(leaf);
 		}
 		for hash in update.deactivated {
@@ -207,7 +215,13 @@ impl Provisioner {
 			None => Err(Reason::OutOfView),
 			Some(leaf) => {
 				let n_validators = leaf.context.block.session.n_validators();
-				leaf.bitfields.insert(bitfield, &leaf.context.availability_cores, n_validators)
+				let cores = &leaf.context.availability_cores;
+				let (validator, bits) = (bitfield.validator_index(), bitfield.payload().clone());
+				let inserted = leaf.bitfields.insert(bitfield, cores, n_validators);
+				inserted.map(|()| {
+					let available = leaf.heard.count(validator, &bits, cores, n_validators);
+					available.into_iter().for_each(|core| trace_available(now, &cores[core], effects));
+				})
 			},
 		};
 		if let Err(reason) = inserted {
@@ -304,6 +318,14 @@ impl Provisioner {
 			finish(now, assembly, candidates, effects);
 		}
 	}
+}
+
+/// What occupies the core is available, as far as we heard.
+fn trace_available(now: Timestamp, core: &CoreState, effects: &mut Effects<Effect>) {
+	let CoreState::Occupied(occupied) = core else { return };
+	let descriptor = &occupied.candidate_descriptor;
+	let trace = Trace::new(now, NAME, Stage::Available).candidate(occupied.candidate_hash);
+	effects.trace(trace.para(descriptor.para_id).relay_parent(descriptor.scheduling_parent()));
 }
 
 /// Answers a request.

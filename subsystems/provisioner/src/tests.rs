@@ -217,6 +217,24 @@ fn pr_02_a_request_waits_until_the_leaf_is_ready() {
 }
 
 #[test]
+fn availability_is_told_once_when_more_than_two_thirds_have_their_chunk() {
+	let mut harness = Harness::new(leaf("p1-p1/p1+05 p1-p1/p1"));
+	let available = |harness: &Harness| {
+		let of = |trace: &&Trace| trace.stage == Stage::Available;
+		harness.traces.iter().filter(of).map(|trace| trace.candidate).collect::<Vec<_>>()
+	};
+	for (validator, bits) in [(0, "11"), (1, "11"), (2, "11")] {
+		harness.send(START, bitfield(validator, bits));
+	}
+	// Votes on chain count, and none of them twice: 0, 1, 2 and 5 of core 0; only three of core 1.
+	assert_eq!(available(&harness), []);
+	for validator in [3, 4] {
+		harness.send(START, bitfield(validator, "10"));
+	}
+	assert_eq!(available(&harness), [Some(occupant_hash(0))]);
+}
+
+#[test]
 fn bitfields_that_arrive_while_a_request_waits_are_in_the_inherent() {
 	let mut harness = Harness::new(leaf("free p1-_/_"));
 	harness.request(START);

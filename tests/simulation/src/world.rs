@@ -418,6 +418,8 @@ impl World {
 					self.deliver(node, Event::RelayParentInfo { token, info });
 				},
 				Effect::Inherent { data, .. } => self.provided = data,
+				// Nobody asks for one here.
+				Effect::FragmentChain { .. } => {},
 				Effect::Misbehavior(report) => {
 					self.trace.push(format!("{} node {node} misbehavior {report:?}", self.now.unix_ms))
 				},

@@ -82,6 +82,10 @@ impl ValidatorSide {
 				let mut trace =
 					Trace::new(now, NAME, Stage::Dropped(reason)).relay_parent(advert.scheduling_parent);
 				trace.candidate = advert.candidate.map(|candidate| candidate.hash);
+				trace.para = self.peers.get(&peer).and_then(|peer| match &peer.state {
+					PeerState::Collating(collating) => Some(collating.para),
+					_ => None,
+				});
 				effects.trace(trace);
 				if let Some(change) = reputation {
 					self.report(&peer, change, effects);

@@ -4,4 +4,5 @@ mod bounds;
 mod model;
 mod notation;
 mod scenarios;
+mod view;
 mod world;

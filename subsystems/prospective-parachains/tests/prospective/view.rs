@@ -1,0 +1,79 @@
+//! What people are told: the chain as it is, and why a candidate has no place in it.
+
+use crate::{
+	notation::run,
+	world::{block_hash, head, World, PARA},
+};
+use headway_machine::{FragmentChainError, FragmentChainView, FragmentState, Reason, Stage, Token};
+use headway_primitives::{Hash, ParaId};
+use headway_prospective_parachains::{Effect, Event};
+
+fn look(world: &mut World, para: ParaId, at: Option<Hash>) -> Result<FragmentChainView, FragmentChainError> {
+	let said = world.handle(Event::FragmentChain { token: Token(1), para, at });
+	match &said[..] {
+		[Effect::FragmentChain { token: Token(1), chain }] => chain.clone(),
+		said => panic!("{said:?}"),
+	}
+}
+
+/// P is pending on the included head, A follows it, and C stands beside.
+fn world() -> World {
+	run("
+		P = 0>1 @9
+		leaf 10 cores 2 pending P
+		A = 1>2 @10
+		C = 5>6 @10
+		fork = 0>9 @10
+		next = 2>3 @10
+		introduce A => yes
+		back A
+		introduce C => yes
+	")
+}
+
+#[test]
+fn a_chain_is_shown_with_what_is_pending_what_is_backed_and_what_stands_beside() {
+	let mut world = world();
+	let chain = look(&mut world, PARA, None).expect("the para has a chain");
+	assert_eq!((chain.at, chain.number, chain.included_head), (block_hash("10"), 10, head("0").hash()));
+	let named = |fragments: &[headway_machine::Fragment]| {
+		let of = |f: &headway_machine::Fragment| (world.candidate_name(&f.candidate_hash), f.state);
+		fragments.iter().map(of).collect::<Vec<_>>()
+	};
+	let best = [("P".to_string(), FragmentState::Pending), ("A".to_string(), FragmentState::Backed)];
+	assert_eq!(named(&chain.best), best);
+	assert_eq!(named(&chain.unconnected), [("C".to_string(), FragmentState::Seconded)]);
+	assert_eq!(chain.best[1].parent_head, head("1").hash());
+}
+
+#[test]
+fn a_chain_that_is_not_there_has_a_reason() {
+	let mut world = world();
+	let at = Some(block_hash("10"));
+	assert!(look(&mut world, PARA, at).is_ok());
+	assert_eq!(look(&mut world, PARA, Some(block_hash("3"))), Err(FragmentChainError::NotInView));
+	for at in [None, at] {
+		assert_eq!(look(&mut world, ParaId(77), at), Err(FragmentChainError::NotScheduled));
+	}
+}
+
+#[test]
+fn what_has_no_place_at_any_leaf_leaves_the_reason() {
+	let mut world = world();
+	let reasons = |world: &mut World| {
+		let traces = std::mem::take(&mut world.traces);
+		let reason = |stage| match stage {
+			Stage::NoPlace(reason) => Some(reason),
+			_ => None,
+		};
+		traces.into_iter().filter_map(|trace| reason(trace.stage)).collect::<Vec<_>>()
+	};
+	let advertised = world.hypothetical("fork", false);
+	world.membership_effects(advertised.clone(), None);
+	assert_eq!(reasons(&mut world), [Reason::ConflictsWithPending]);
+	// At one leaf only: another one may have a place.
+	world.membership_effects(advertised, Some(block_hash("10")));
+	let welcome = world.hypothetical("next", false);
+	world.membership_effects(welcome, None);
+	assert_eq!(reasons(&mut world), []);
+}
