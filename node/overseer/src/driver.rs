@@ -5,12 +5,14 @@ use crate::{
 	metrics::Metrics,
 	work::{restore, serve_storage, Workers},
 };
+use headway_lifecycle::{ChainEvents, Lifecycle, ParaSnapshot, Record};
 use headway_machine::{
-	wire::ViewMessage, Effects, NetworkEffect, NetworkEvent, PeerSet, Subsystem, Timestamp, Token, Trace,
+	wire::ViewMessage, BlockRef, Effects, FragmentChainError, FragmentChainView, NetworkEffect, NetworkEvent,
+	PeerSet, Subsystem, Timestamp, Token, Trace,
 };
 use headway_network::{BridgeHandle, Command, Output};
 use headway_pipeline::{Effect, Event};
-use headway_primitives::{runtime_api::ParachainHost, Block, BlockNumber, Hash};
+use headway_primitives::{runtime_api::ParachainHost, Block, BlockNumber, CandidateHash, Hash, ParaId};
 use headway_provisioner::ProvisionedData;
 use headway_storage::Storage;
 use sc_client_api::BlockchainEvents;
@@ -22,7 +24,7 @@ use sp_keystore::KeystorePtr;
 use std::{
 	collections::{BTreeMap, HashMap},
 	future::Future,
-	sync::Arc,
+	sync::{Arc, PoisonError, RwLock},
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -39,6 +41,8 @@ pub type Machine = Box<dyn Subsystem<Event = Event, Effect = Effect> + Send>;
 
 /// What the loop is started with.
 pub struct Parts<Client> {
+	/// The loop's end of [`channel`].
+	pub inbox: Inbox,
 	/// The machines.
 	pub machine: Machine,
 	/// The chain.
@@ -68,16 +72,36 @@ pub enum ProvisionError {
 	Stopped,
 }
 
+type FragmentChain = Result<FragmentChainView, FragmentChainError>;
+
 enum Question {
 	Inherent { parent: Hash, answer: oneshot::Sender<Option<ProvisionedData>> },
+	FragmentChain { para: ParaId, at: Option<Hash>, answer: oneshot::Sender<FragmentChain> },
 	Event(Event),
 }
 
-/// A way to talk to the machines from outside.
+/// A way to talk to the machines from outside, and to look at what became of candidates.
 #[derive(Clone)]
 pub struct Handle {
 	questions: mpsc::Sender<Question>,
 	traces: broadcast::Sender<Arc<Trace>>,
+	lifecycle: Arc<RwLock<Lifecycle>>,
+}
+
+/// The loop's end of a [`Handle`].
+pub struct Inbox {
+	questions: mpsc::Receiver<Question>,
+	traces: broadcast::Sender<Arc<Trace>>,
+	lifecycle: Arc<RwLock<Lifecycle>>,
+}
+
+/// A handle, and what [`start`] needs to serve it. What is asked before that waits.
+pub fn channel() -> (Handle, Inbox) {
+	let (sender, questions) = mpsc::channel(REQUESTS_MAX);
+	let (traces, _) = broadcast::channel(TRACES_MAX);
+	let lifecycle = Arc::new(RwLock::new(Lifecycle::default()));
+	let handle = Handle { questions: sender, traces: traces.clone(), lifecycle: lifecycle.clone() };
+	(handle, Inbox { questions, traces, lifecycle })
 }
 
 impl Handle {
@@ -95,26 +119,41 @@ impl Handle {
 		self.questions.send(Question::Event(event)).await.map_err(|_| ProvisionError::Stopped)
 	}
 
+	/// The fragment chain of a para at a relay block, or else at the newest leaf. None if the loop is gone.
+	pub async fn fragment_chain(&self, para: ParaId, at: Option<Hash>) -> Option<FragmentChain> {
+		let (answer, chain) = oneshot::channel();
+		self.questions.send(Question::FragmentChain { para, at, answer }).await.ok()?;
+		chain.await.ok()
+	}
+
 	/// What happens to candidates from now on. A subscriber that is too slow loses the oldest traces.
 	pub fn traces(&self) -> broadcast::Receiver<Arc<Trace>> {
 		self.traces.subscribe()
+	}
+
+	/// What became of a candidate.
+	pub fn candidate(&self, candidate: &CandidateHash) -> Option<Record> {
+		self.lifecycle.read().unwrap_or_else(PoisonError::into_inner).candidate(candidate).cloned()
+	}
+
+	/// What became of a para's candidates, with at most `limit` of them.
+	pub fn para(&self, para: ParaId, limit: usize) -> Option<ParaSnapshot> {
+		self.lifecycle.read().unwrap_or_else(PoisonError::into_inner).para(para, limit)
 	}
 }
 
 /// The loop and the task that follows the chain for it; both must be spawned, and the node cannot do without either.
 pub fn start<Client>(
 	parts: Parts<Client>,
-) -> (Handle, impl Future<Output = ()> + Send, impl Future<Output = ()> + Send)
+) -> (impl Future<Output = ()> + Send, impl Future<Output = ()> + Send)
 where
 	Client: HeaderBackend<Block> + ProvideRuntimeApi<Block> + BlockchainEvents<Block> + Send + Sync + 'static,
 	Client::Api: ParachainHost<Block> + BabeApi<Block> + AuthorityDiscoveryApi<Block>,
 {
-	let Parts { machine, client, keystore, bridge, pvf, storage, is_major_syncing, metrics } = parts;
+	let Parts { inbox, machine, client, keystore, bridge, pvf, storage, is_major_syncing, metrics } = parts;
+	let Inbox { questions, traces, lifecycle } = inbox;
 	let (chain_sender, chain) = mpsc::channel(CHAIN_EVENTS_MAX);
-	let (question_sender, questions) = mpsc::channel(REQUESTS_MAX);
 	let (result_sender, results) = mpsc::unbounded_channel();
-	let (traces, _) = broadcast::channel(TRACES_MAX);
-	let handle = Handle { questions: question_sender, traces: traces.clone() };
 	let (job_sender, jobs) = mpsc::unbounded_channel();
 	// First of all results: what is stored from before.
 	let _ = result_sender.send(restore(&storage));
@@ -130,11 +169,14 @@ where
 		leaves: BTreeMap::new(),
 		finalized: 0,
 		inherents: HashMap::new(),
-		next_inherent: 0,
+		fragment_chains: HashMap::new(),
+		next_question: 0,
+		chain_events: ChainEvents::default(),
+		lifecycle,
 		traces,
 		metrics,
 	};
-	(handle, driver.run(chain, bridge.outputs, questions, results), follower)
+	(driver.run(chain, bridge.outputs, questions, results), follower)
 }
 
 struct Driver<Client> {
@@ -148,7 +190,11 @@ struct Driver<Client> {
 	finalized: BlockNumber,
 	/// Block authors that wait for inherent data; an author gives up after seconds, and asks once per slot.
 	inherents: HashMap<Token, oneshot::Sender<Option<ProvisionedData>>>,
-	next_inherent: u64,
+	/// Who looks at fragment chains; the machines answer at once.
+	fragment_chains: HashMap<Token, oneshot::Sender<FragmentChain>>,
+	next_question: u64,
+	chain_events: ChainEvents,
+	lifecycle: Arc<RwLock<Lifecycle>>,
 	traces: broadcast::Sender<Arc<Trace>>,
 	metrics: Metrics,
 }
@@ -202,6 +248,9 @@ where
 				if let Some(leaf) = &update.activated {
 					self.leaves.insert(leaf.hash(), leaf.block.number);
 					self.metrics.activated(leaf);
+					self.now = self.now.max(clock());
+					let traces = self.chain_events.leaf(self.now, leaf);
+					self.note(traces);
 				}
 				self.metrics.leaves(self.leaves.len(), update.deactivated.len());
 				self.handle(Event::Leaves(update));
@@ -209,6 +258,9 @@ where
 			},
 			ChainEvent::Finalized { number, hash, node_features } => {
 				self.finalized = number;
+				self.now = self.now.max(clock());
+				let traces = self.chain_events.finalized(self.now, BlockRef { number, hash });
+				self.note(traces);
 				self.handle(Event::Finalized { number, hash, node_features });
 				self.tell_view();
 			},
@@ -229,13 +281,22 @@ where
 		match question {
 			Question::Inherent { parent, answer } => {
 				self.inherents.retain(|_, waiting| !waiting.is_closed());
-				self.next_inherent += 1;
-				let token = Token(self.next_inherent);
+				let token = self.next_token();
 				self.inherents.insert(token, answer);
 				self.handle(Event::InherentRequest { token, parent });
 			},
+			Question::FragmentChain { para, at, answer } => {
+				let token = self.next_token();
+				self.fragment_chains.insert(token, answer);
+				self.handle(Event::FragmentChain { token, para, at });
+			},
 			Question::Event(event) => self.handle(event),
 		}
+	}
+
+	fn next_token(&mut self) -> Token {
+		self.next_question += 1;
+		Token(self.next_question)
 	}
 
 	fn handle(&mut self, event: Event) {
@@ -257,12 +318,8 @@ where
 	}
 
 	fn carry_out(&mut self) {
-		for trace in self.effects.take_traces() {
-			self.metrics.trace(&trace);
-			log(&trace);
-			// Nobody may be listening.
-			let _ = self.traces.send(Arc::new(trace));
-		}
+		let traces = self.effects.take_traces();
+		self.note(traces);
 		while let Some(effect) = self.effects.pop() {
 			self.metrics.effect(&effect);
 			let Some(effect) = self.workers.start(effect) else { continue };
@@ -273,6 +330,12 @@ where
 					if let Some(answer) = self.inherents.remove(&token) {
 						// The author may have given up.
 						let _ = answer.send(data);
+					}
+				},
+				Effect::FragmentChain { token, chain } => {
+					if let Some(answer) = self.fragment_chains.remove(&token) {
+						// Whoever asked may have gone away.
+						let _ = answer.send(chain);
 					}
 				},
 				Effect::Misbehavior(report) => {
@@ -289,6 +352,21 @@ where
 				// All others are work, and were started.
 				_ => {},
 			}
+		}
+	}
+
+	/// Takes note of traces, whoever left them: the one place that they all pass.
+	fn note(&mut self, traces: Vec<Trace>) {
+		if traces.is_empty() {
+			return;
+		}
+		let mut lifecycle = self.lifecycle.write().unwrap_or_else(PoisonError::into_inner);
+		for trace in traces {
+			let advance = lifecycle.record(&trace);
+			self.metrics.trace(&trace, advance.as_ref());
+			log(&trace);
+			// Nobody may be listening.
+			let _ = self.traces.send(Arc::new(trace));
 		}
 	}
 
@@ -330,6 +408,7 @@ fn event_label(event: &Event) -> &'static str {
 		Event::Restore { .. } | Event::Loaded { .. } | Event::Written { .. } => "storage",
 		Event::RelayParentInfo { .. } => "relay_parent_info",
 		Event::InherentRequest { .. } => "inherent_request",
+		Event::FragmentChain { .. } => "fragment_chain",
 		Event::CollateOn(_) | Event::Submit(_) => "submit",
 	}
 }
@@ -343,7 +422,11 @@ fn log(trace: &Trace) {
 	match trace.stage {
 		Stage::Dropped(reason) => tracing::debug!(
 			target: "parachain::trace", subsystem = trace.subsystem, reason = reason.label(), ?candidate, ?para,
-			?relay_parent, "dropped",
+			?relay_parent, lost = trace.loss().map(|(loss, _)| loss.label()), "dropped",
+		),
+		Stage::NoPlace(reason) => tracing::debug!(
+			target: "parachain::trace", subsystem = trace.subsystem, reason = reason.label(), ?candidate, ?para,
+			?relay_parent, "{stage}",
 		),
 		_ => tracing::debug!(
 			target: "parachain::trace", subsystem = trace.subsystem, ?candidate, ?para, ?relay_parent, "{stage}",

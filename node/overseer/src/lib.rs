@@ -20,5 +20,5 @@ pub mod leaves;
 pub mod metrics;
 pub mod work;
 
-pub use driver::{start, Handle, Machine, Parts, ProvisionError};
+pub use driver::{channel, start, Handle, Inbox, Machine, Parts, ProvisionError};
 pub use work::KeystoreSigner;

@@ -2,9 +2,11 @@
 //!
 //! Names and labels of the reference are kept, so that its dashboards work; `headway_*` metrics say more.
 
+use headway_lifecycle::Advance;
 use headway_machine::{
 	wire::{BitfieldMessage, Request, ValidationMessage},
-	InboundRequestId, LeafContext, NetworkEffect, NetworkEvent, Reason, RequestError, Stage, Trace,
+	InboundRequestId, LeafContext, Loss, NetworkEffect, NetworkEvent, Reason, RequestError, Stage, Trace,
+	RELAY_CHAIN,
 };
 use headway_pipeline::{Asker, Effect, Event, Observer, Work};
 use headway_primitives::ParaId;
@@ -22,8 +24,10 @@ use substrate_prometheus_endpoint::{
 	HistogramOpts, HistogramVec, Opts, PrometheusError, Registry, U64,
 };
 
-/// Paras that have labels of their own; the others share one.
+/// Paras that have labels of their own: the first ones that the relay chain has cores for. All others share `other`.
 const PARA_LABELS_MAX: usize = 128;
+/// Bounds of a candidate's time to a stage, seconds: slots are 6 s, and 3 s on fast chains.
+const STAGE_SECONDS: [f64; 14] = [0.05, 0.1, 0.25, 0.5, 1., 2., 3., 6., 9., 12., 18., 24., 36., 60.];
 /// Requests of collations whose answers are recognised.
 const COLLATIONS_ASKED_MAX: usize = 512;
 
@@ -40,6 +44,8 @@ struct Inner {
 
 	candidates: CounterVec<U64>,
 	dropped: CounterVec<U64>,
+	messages_refused: CounterVec<U64>,
+	stage_seconds: HistogramVec,
 	duplicates: CounterVec<U64>,
 	paras: Mutex<BTreeSet<ParaId>>,
 	/// Requests of collations that were not answered yet; the network has fewer of them under way.
@@ -116,16 +122,7 @@ impl Metrics {
 		inner.activated_heads.inc();
 		let local = leaf.block.session.local_validator.map_or(u32::MAX, |index| index.0);
 		inner.local_validator.store(local, Ordering::Relaxed);
-		for event in &leaf.candidate_events {
-			use headway_primitives::CandidateEvent::{CandidateBacked, CandidateIncluded, CandidateTimedOut};
-			let (receipt, stage) = match event {
-				CandidateBacked(receipt, ..) => (receipt, "backed"),
-				CandidateIncluded(receipt, ..) => (receipt, "included"),
-				CandidateTimedOut(receipt, ..) => (receipt, "timed_out"),
-			};
-			let para = inner.para_label(Some(receipt.descriptor.para_id));
-			inner.candidates.with_label_values(&[&para, stage]).inc();
-		}
+		inner.label_paras(leaf.paras.keys().copied());
 	}
 
 	pub(crate) fn leaves(&self, active: usize, deactivated: usize) {
@@ -243,17 +240,24 @@ impl Metrics {
 		}
 	}
 
-	/// Counts what happened to candidates.
-	pub(crate) fn trace(&self, trace: &Trace) {
+	/// Counts what happened to candidates. `advance` is the stage that one of them reached for the first time.
+	pub(crate) fn trace(&self, trace: &Trace, advance: Option<&Advance>) {
 		let Some(inner) = &self.0 else { return };
 		let para = inner.para_label(trace.para);
+		if let Some(Advance { para, stage, since_advertised: Some(time) }) = advance {
+			use Stage::{Backable, Backed, Fetched, Included, Seconded};
+			if matches!(stage, Fetched | Seconded | Backable | Backed | Included) {
+				let para = inner.para_label(Some(*para));
+				inner.stage_seconds.with_label_values(&[&para, stage.into()]).observe(time.as_secs_f64());
+			}
+		}
 		match trace.stage {
-			Stage::Dropped(reason) => inner.on_dropped(trace.subsystem, &para, reason),
+			Stage::Dropped(reason) => inner.on_dropped(trace, &para, reason),
 			Stage::Duplicate => inner.duplicates.with_label_values(&[&para, trace.subsystem]).inc(),
 			stage => {
 				let label: &'static str = stage.into();
-				// These are counted from the chain itself, whichever machine tells of them too.
-				if !matches!(stage, Stage::Backed | Stage::Included | Stage::TimedOut) {
+				// Other machines tell of these too.
+				if !stage.is_on_chain() || trace.subsystem == RELAY_CHAIN {
 					inner.candidates.with_label_values(&[&para, label]).inc();
 				}
 				match stage {
@@ -284,22 +288,31 @@ fn success<T>(result: &Result<T, RequestError>) -> &'static str {
 }
 
 impl Inner {
-	/// The label of a para; bounded, since a peer may name any para.
-	fn para_label(&self, para: Option<ParaId>) -> String {
-		let Some(para) = para else { return "unknown".into() };
-		let Ok(mut paras) = self.paras.lock() else { return "other".into() };
-		if paras.len() < PARA_LABELS_MAX {
-			paras.insert(para);
-		}
-		if paras.contains(&para) {
-			para.to_string()
-		} else {
-			"other".into()
+	/// Gives labels to paras of the relay chain, as long as there are any left.
+	fn label_paras(&self, paras: impl Iterator<Item = ParaId>) {
+		let Ok(mut labelled) = self.paras.lock() else { return };
+		for para in paras {
+			if labelled.len() >= PARA_LABELS_MAX {
+				return;
+			}
+			labelled.insert(para);
 		}
 	}
 
-	fn on_dropped(&self, subsystem: &str, para: &str, reason: Reason) {
-		self.dropped.with_label_values(&[para, subsystem, reason.label()]).inc();
+	/// The label of a para. A peer may name any para, and gets it no label by that.
+	fn para_label(&self, para: Option<ParaId>) -> String {
+		let Some(para) = para else { return "unknown".into() };
+		match self.paras.lock() {
+			Ok(labelled) if labelled.contains(&para) => para.to_string(),
+			_ => "other".into(),
+		}
+	}
+
+	fn on_dropped(&self, trace: &Trace, para: &str, reason: Reason) {
+		let subsystem = trace.subsystem;
+		let lost = trace.loss().is_some_and(|(loss, _)| loss != Loss::Message);
+		let counter = if lost { &self.dropped } else { &self.messages_refused };
+		counter.with_label_values(&[para, subsystem, reason.label()]).inc();
 		if subsystem == "statement-distribution" && reason == Reason::UnexpectedMessage {
 			self.statements_unexpected.with_label_values(&["valid"]).inc();
 		}
@@ -352,8 +365,19 @@ impl Inner {
 			)?,
 			dropped: r.counter_vec_named(
 				"headway_candidates_dropped_total",
-				"Candidates, and messages about them, that were dropped",
+				"Candidates that were dropped",
 				&["para", "subsystem", "reason"],
+			)?,
+			messages_refused: r.counter_vec_named(
+				"headway_candidate_messages_refused_total",
+				"Messages about candidates that were refused; no candidate is lost by that",
+				&["para", "subsystem", "reason"],
+			)?,
+			stage_seconds: r.histogram_vec_named(
+				"headway_candidate_seconds",
+				"Seconds from a candidate's first advertisement to its first time at a stage",
+				&["para", "stage"],
+				Some(STAGE_SECONDS.to_vec()),
 			)?,
 			duplicates: r.counter_vec_named(
 				"headway_candidates_duplicate_total",
@@ -633,10 +657,20 @@ impl Register<'_> {
 		help: &str,
 		buckets: Option<Vec<f64>>,
 	) -> Result<Histogram, PrometheusError> {
-		register(Histogram::with_opts(options(name, help, buckets))?, self.0)
+		register(Histogram::with_opts(options(&format!("polkadot_parachain_{name}"), help, buckets))?, self.0)
 	}
 
 	fn histogram_vec(
+		&self,
+		name: &str,
+		help: &str,
+		labels: &[&str],
+		buckets: Option<Vec<f64>>,
+	) -> Result<HistogramVec, PrometheusError> {
+		self.histogram_vec_named(&format!("polkadot_parachain_{name}"), help, labels, buckets)
+	}
+
+	fn histogram_vec_named(
 		&self,
 		name: &str,
 		help: &str,
@@ -648,9 +682,69 @@ impl Register<'_> {
 }
 
 fn options(name: &str, help: &str, buckets: Option<Vec<f64>>) -> HistogramOpts {
-	let options = HistogramOpts::new(format!("polkadot_parachain_{name}"), help);
+	let options = HistogramOpts::new(name, help);
 	match buckets {
 		Some(buckets) => options.buckets(buckets),
 		None => options,
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use headway_machine::Timestamp;
+
+	fn metrics() -> Metrics {
+		let metrics = Metrics::register(Some(&Registry::new())).unwrap();
+		metrics.0.as_ref().unwrap().label_paras((2000..).take(PARA_LABELS_MAX + 9).map(ParaId));
+		metrics
+	}
+
+	fn trace(subsystem: &'static str, stage: Stage) -> Trace {
+		Trace::new(Timestamp::default(), subsystem, stage).para(ParaId(2000))
+	}
+
+	#[test]
+	fn labels_are_those_of_paras_on_chain_and_bounded() {
+		let metrics = metrics();
+		let label = |para: u32| metrics.0.as_ref().unwrap().para_label(Some(ParaId(para)));
+		assert_eq!((&*label(2000), &*label(1000)), ("2000", "other"));
+		assert_eq!(label(2000 + PARA_LABELS_MAX as u32), "other");
+	}
+
+	#[test]
+	fn messages_are_not_counted_as_lost_candidates() {
+		let metrics = metrics();
+		let inner = metrics.0.as_ref().unwrap();
+		let unexpected = Stage::Dropped(Reason::UnexpectedMessage);
+		metrics.trace(&trace("candidate-backing", unexpected), None);
+		metrics.trace(&trace("collator-protocol", Stage::Dropped(Reason::NoClaimQueueSlot)), None);
+		let dropped = ["2000", "collator-protocol", "no_claim_queue_slot"];
+		assert_eq!(inner.dropped.with_label_values(&dropped).get(), 1);
+		let refused = ["2000", "candidate-backing", "unexpected_message"];
+		assert_eq!(inner.messages_refused.with_label_values(&refused).get(), 1);
+		assert_eq!(inner.dropped.with_label_values(&refused).get(), 0);
+	}
+
+	#[test]
+	fn only_the_chain_counts_what_is_on_chain() {
+		let metrics = metrics();
+		metrics.trace(&trace("collator-protocol", Stage::Included), None);
+		metrics.trace(&trace(RELAY_CHAIN, Stage::Included), None);
+		let inner = metrics.0.as_ref().unwrap();
+		assert_eq!(inner.candidates.with_label_values(&["2000", "included"]).get(), 1);
+	}
+
+	#[test]
+	fn time_to_a_stage_is_measured_once_and_from_the_advertisement() {
+		let metrics = metrics();
+		let advance =
+			|since_advertised| Advance { para: ParaId(2000), stage: Stage::Backed, since_advertised };
+		let backed = trace(RELAY_CHAIN, Stage::Backed);
+		metrics.trace(&backed, Some(&advance(Some(Duration::from_secs(6)))));
+		metrics.trace(&backed, Some(&advance(None)));
+		metrics.trace(&backed, None);
+		let histogram = metrics.0.as_ref().unwrap().stage_seconds.with_label_values(&["2000", "backed"]);
+		assert_eq!((histogram.get_sample_count(), histogram.get_sample_sum()), (1, 6.));
 	}
 }
