@@ -1,10 +1,15 @@
 //! JSON-RPC of the node: what it adds to the methods that every Substrate node has.
 //!
 //! The Substrate service brings `chain_*`, `state_*`, `author_*`, `system_*` and the `chainHead` family. [`create_full`]
-//! adds account nonces, fees, BABE, GRANDPA and sync state: what polkadot.js, subxt and zombienet ask of a relay chain.
-//! It never starts a server, and never answers from anything but the client and the pool that it is given.
+//! adds account nonces, fees, BABE, GRANDPA and sync state: what polkadot.js, subxt and zombienet ask of a relay chain; and
+//! `parachain_*`: what became of candidates ([`parachain`]).
+//! It never starts a server, and never answers from anything but the client, the pool and the source that it is given.
 
 #![forbid(unsafe_code)]
+
+pub mod parachain;
+
+pub use parachain::{CandidateSource, Parachain};
 
 use headway_primitives::{AccountId, Balance, Block, BlockNumber, Hash, Nonce};
 use jsonrpsee::RpcModule;
@@ -68,6 +73,8 @@ pub struct FullDeps<C, P, SC, B> {
 	pub babe: BabeDeps,
 	/// For GRANDPA.
 	pub grandpa: GrandpaDeps<B>,
+	/// What became of candidates.
+	pub candidates: Arc<dyn CandidateSource>,
 }
 
 /// Puts the methods of a full node together.
@@ -88,13 +95,14 @@ where
 	SC: SelectChain<Block> + 'static,
 	B: Backend<Block> + 'static,
 {
+	use headway_rpc_api::ParachainApiServer;
 	use pallet_transaction_payment_rpc::{TransactionPayment, TransactionPaymentApiServer};
 	use sc_consensus_babe_rpc::{Babe, BabeApiServer};
 	use sc_consensus_grandpa_rpc::{Grandpa, GrandpaApiServer};
 	use sc_sync_state_rpc::{SyncState, SyncStateApiServer};
 	use substrate_frame_rpc_system::{System, SystemApiServer};
 
-	let FullDeps { client, pool, select_chain, chain_spec, babe, grandpa } = deps;
+	let FullDeps { client, pool, select_chain, chain_spec, babe, grandpa, candidates } = deps;
 	let sync_state = SyncState::new(
 		chain_spec,
 		client.clone(),
@@ -117,5 +125,6 @@ where
 		.into_rpc(),
 	)?;
 	module.merge(sync_state.into_rpc())?;
+	module.merge(Parachain::new(candidates).into_rpc())?;
 	Ok(module)
 }
