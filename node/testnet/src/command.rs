@@ -11,7 +11,6 @@ use crate::{
 use clap::{Args, Subcommand, ValueEnum};
 use headway_primitives::AsyncBackingParams;
 use std::{
-	collections::BTreeMap,
 	io::Write,
 	path::PathBuf,
 	time::{Duration, Instant, SystemTime},
@@ -229,7 +228,6 @@ impl Run<'_> {
 		let rpc = first.rpc().await?;
 		let mut heads = rpc.subscribe_new_heads().await?;
 		let mut last_block = Instant::now();
-		let mut last_drops = BTreeMap::new();
 		let mut tick = tokio::time::interval(Duration::from_secs(1));
 		loop {
 			tokio::select! {
@@ -241,7 +239,7 @@ impl Run<'_> {
 					if watch.advance(&rpc).await? > 0 {
 						last_block = Instant::now();
 					}
-					if self.on_block(network, &watch, &mut last_drops).await {
+					if self.on_block(network, &watch).await {
 						return Ok(())
 					}
 				},
@@ -254,22 +252,14 @@ impl Run<'_> {
 	}
 
 	/// Shows the status. Answers whether that was enough.
-	async fn on_block(
-		&mut self,
-		network: &Network,
-		watch: &Watch,
-		last_drops: &mut BTreeMap<u32, String>,
-	) -> bool {
+	async fn on_block(&mut self, network: &Network, watch: &Watch) -> bool {
 		if watch.first_inclusion().is_some() && self.first_included.is_none() {
 			self.first_included = Some(self.started.elapsed());
 		}
 		let (connections, backing) = (&mut self.connections, self.command.backing);
 		let report = Report::collect(network, connections, watch, backing, self.first_included).await;
-		if let Some(earlier) = &self.last {
-			last_drops.extend(report.newly_dropped(earlier));
-		}
 		let seconds = self.started.elapsed().as_secs();
-		eprintln!("relay block {}, {seconds} s\n{}", watch.best(), report.status(watch, last_drops));
+		eprintln!("relay block {}, {seconds} s\n{}", watch.best(), report.status(watch));
 		self.last = Some(report);
 		match (self.command.relay_blocks, watch.first_inclusion()) {
 			(Some(limit), Some(first)) => watch.best().saturating_sub(first) >= limit,

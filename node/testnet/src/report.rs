@@ -5,6 +5,7 @@ use crate::{
 	rpc::Connections,
 	watch::Watch,
 };
+use headway_rpc_api::ParaCandidates;
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
@@ -41,8 +42,22 @@ pub struct ParaReport {
 	pub relay_blocks_with_inclusion: u32,
 	/// Mean time between included blocks.
 	pub block_time_ms_mean: Option<u64>,
-	/// What nodes dropped, by reason: candidates, and messages about them.
+	/// Candidates that nodes dropped, by reason. Messages about candidates are no part of it.
 	pub dropped: BTreeMap<String, u64>,
+	/// The newest drop of a candidate that is still lost.
+	#[serde(skip)]
+	pub last_drop: Option<LastDrop>,
+}
+
+/// The newest drop of a para, as a node tells of it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct LastDrop {
+	/// When, milliseconds since the Unix epoch: nodes of a network share a clock.
+	pub at_ms: u64,
+	/// Why.
+	pub reason: String,
+	/// Which node.
+	pub node: String,
 }
 
 /// A node in a [`Report`].
@@ -87,6 +102,7 @@ impl Report {
 					relay_blocks_with_inclusion: history.relay_blocks_with_inclusion(first),
 					block_time_ms_mean: history.block_time().map(|time| time.as_millis() as u64),
 					dropped: BTreeMap::new(),
+					last_drop: None,
 				};
 				(id, report)
 			})
@@ -109,19 +125,15 @@ impl Report {
 				rss_mib,
 				cpu_seconds,
 			});
-			let Ok(metrics) = node.metrics().await else { continue };
-			if let Role::Collator(para) = node.role {
-				if let Some(para) = paras.get_mut(&para) {
-					para.built += metrics.sum("metronome_blocks_built_total", &[]).unwrap_or(0.) as u64;
+			for para in paras.values_mut() {
+				let Some(rpc) = connections.open(&node.name) else { break };
+				if let Ok(Some(seen)) = rpc.candidates(para.id, 0).await {
+					para.add_drops(&node.name, seen);
 				}
 			}
-			for sample in metrics.with("headway_candidates_dropped_total", &[]) {
-				let para = sample.labels.get("para").and_then(|para| para.parse().ok());
-				let (Some(para), Some(reason)) = (para, sample.labels.get("reason")) else { continue };
-				if let Some(para) = paras.get_mut(&para) {
-					*para.dropped.entry(reason.clone()).or_default() += sample.value as u64;
-				}
-			}
+			let Role::Collator(para) = node.role else { continue };
+			let (Some(para), Ok(metrics)) = (paras.get_mut(&para), node.metrics().await) else { continue };
+			para.built += metrics.sum("metronome_blocks_built_total", &[]).unwrap_or(0.) as u64;
 		}
 		Self {
 			seconds_to_first_included: first_included.map(|time| time.as_millis() as f64 / 1000.),
@@ -145,8 +157,8 @@ impl Report {
 		(finalized.unwrap_or(0) == 0).then(|| "finality did not advance".into())
 	}
 
-	/// A few lines for people. `last_drops` are the newest reasons of [`Report::newly_dropped`], by para.
-	pub fn status(&self, watch: &Watch, last_drops: &BTreeMap<u32, String>) -> String {
+	/// A few lines for people.
+	pub fn status(&self, watch: &Watch) -> String {
 		let mut text = String::new();
 		for node in &self.nodes {
 			// Writing into a string does not fail.
@@ -163,7 +175,9 @@ impl Report {
 				.head
 				.map_or_else(|| "-".into(), |head| format!("{head:?}").chars().take(10).collect());
 			let head: String = head;
-			let last_drop = last_drops.get(&para.id).map_or("none", String::as_str);
+			let last_drop = para.last_drop.as_ref();
+			let last_drop =
+				last_drop.map_or("none".into(), |last| format!("{} ({})", last.reason, last.node));
 			let _ = writeln!(
 				text,
 				"  para {:11} head {head:10}  built {:5}  included {:5}  {recent:2} in the last {RECENT_BLOCKS}  \
@@ -173,24 +187,28 @@ impl Report {
 		}
 		text
 	}
+}
 
-	/// Per para, a reason for which something was dropped since an earlier report, if there is one.
-	pub fn newly_dropped(&self, earlier: &Self) -> BTreeMap<u32, String> {
-		let before = |para: u32, reason: &str| {
-			let para = earlier.paras.iter().find(|earlier| earlier.id == para);
-			para.and_then(|para| para.dropped.get(reason)).copied().unwrap_or(0)
-		};
-		let reason = |para: &ParaReport| {
-			let grown = para.dropped.iter().find(|(reason, count)| **count > before(para.id, reason));
-			grown.map(|(reason, _)| (para.id, reason.clone()))
-		};
-		self.paras.iter().filter_map(reason).collect()
+impl ParaReport {
+	/// Adds what a node saw.
+	fn add_drops(&mut self, node: &str, seen: ParaCandidates) {
+		for (reason, count) in seen.dropped {
+			*self.dropped.entry(reason).or_default() += count;
+		}
+		let last = seen.last_drop.map(|last| LastDrop {
+			at_ms: last.drop.last_ms,
+			reason: last.drop.because.unwrap_or(last.drop.reason),
+			node: node.into(),
+		});
+		self.last_drop = self.last_drop.take().max(last);
 	}
 }
 
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use headway_primitives::ParaId;
+	use headway_rpc_api::{DropView, LastDrop as ApiLastDrop};
 
 	fn report(included: u32, finalized: u32, dropped: &[(&str, u64)]) -> Report {
 		let dropped = dropped.iter().map(|(reason, count)| ((*reason).into(), *count)).collect();
@@ -202,6 +220,7 @@ mod tests {
 			relay_blocks_with_inclusion: included,
 			block_time_ms_mean: Some(6000),
 			dropped,
+			last_drop: None,
 		};
 		let node = NodeReport {
 			name: "alice".into(),
@@ -228,12 +247,41 @@ mod tests {
 		assert!(report(1, 0, &[]).failure().unwrap().contains("finality"));
 	}
 
+	/// What a node saw of a para: counts, and the last drop with its time.
+	fn seen(dropped: &[(&str, u64)], last: Option<(&str, u64)>) -> ParaCandidates {
+		let drop = |(reason, at_ms): (&str, u64)| DropView {
+			kind: "dropped".into(),
+			reason: reason.into(),
+			because: None,
+			explanation: String::new(),
+			subsystem: String::new(),
+			first_ms: 0,
+			last_ms: at_ms,
+			count: 1,
+		};
+		ParaCandidates {
+			para_id: ParaId(2000),
+			known: 0,
+			candidates: Vec::new(),
+			dropped: dropped.iter().map(|(reason, count)| ((*reason).into(), *count)).collect(),
+			messages_refused: BTreeMap::from([("unexpected_message".into(), 99)]),
+			last_drop: last.map(|last| ApiLastDrop { candidate_hash: None, drop: drop(last) }),
+		}
+	}
+
 	#[test]
-	fn the_reason_that_grew_is_the_last_drop() {
-		let earlier = report(1, 1, &[("duplicate", 3), ("out_of_view", 1)]);
-		let later = report(1, 1, &[("duplicate", 3), ("out_of_view", 2)]);
-		assert_eq!(later.newly_dropped(&earlier), BTreeMap::from([(2000, "out_of_view".into())]));
-		assert!(later.newly_dropped(&later).is_empty());
+	fn drops_of_all_nodes_are_added_and_the_newest_is_the_last() {
+		let mut para = report(1, 1, &[]).paras.remove(0);
+		para.add_drops("alice", seen(&[("out_of_view", 2)], Some(("out_of_view", 500))));
+		para.add_drops("bob", seen(&[("out_of_view", 1), ("fork_choice", 1)], Some(("fork_choice", 400))));
+		para.add_drops("charlie", seen(&[], None));
+		assert_eq!(para.dropped, BTreeMap::from([("out_of_view".into(), 3), ("fork_choice".into(), 1)]));
+		let last = para.last_drop.clone().unwrap();
+		assert_eq!((&*last.reason, &*last.node), ("out_of_view", "alice"));
+		let mut report = report(1, 1, &[]);
+		report.paras = vec![para];
+		let status = report.status(&Watch::from(0, [2000]));
+		assert!(status.contains("last drop: out_of_view (alice)"), "{status}");
 	}
 
 	#[test]

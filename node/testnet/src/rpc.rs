@@ -2,10 +2,13 @@
 
 use crate::Error;
 use codec::{Decode, Encode};
-use headway_primitives::{CandidateEvent, Hash};
+use headway_primitives::{CandidateEvent, CandidateHash, Hash, ParaId};
+use headway_rpc_api::{
+	CandidateView, CandidatesOptions, Error as ApiError, ParaCandidates, ParachainApiClient,
+};
 use jsonrpsee::{
 	core::{
-		client::{ClientT, Subscription, SubscriptionClientT},
+		client::{ClientT, Error as ClientError, Subscription, SubscriptionClientT},
 		traits::ToRpcParams,
 	},
 	rpc_params,
@@ -96,6 +99,28 @@ impl Rpc {
 		self.runtime_call("ParachainHost_candidate_events", &(), at).await
 	}
 
+	/// What became of a para's candidates, as far as the node saw, with at most `limit` of them; none if it never heard of the
+	/// para.
+	pub async fn candidates(&self, para: u32, limit: u32) -> Result<Option<ParaCandidates>, Error> {
+		let options = Some(CandidatesOptions { limit: Some(limit) });
+		let answer = ParachainApiClient::candidates(&self.client, ParaId(para), options).await;
+		self.known(answer, ApiError::UnknownPara(ParaId(para)))
+	}
+
+	/// What became of a candidate, as far as the node saw; none if it does not know it.
+	pub async fn candidate(&self, candidate: CandidateHash) -> Result<Option<CandidateView>, Error> {
+		let answer = ParachainApiClient::candidate(&self.client, candidate).await;
+		self.known(answer, ApiError::UnknownCandidate(candidate))
+	}
+
+	fn known<R>(&self, answer: Result<R, ClientError>, unknown: ApiError) -> Result<Option<R>, Error> {
+		match answer {
+			Ok(answer) => Ok(Some(answer)),
+			Err(ClientError::Call(error)) if error.code() == unknown.code() => Ok(None),
+			Err(error) => Err(self.error(error)),
+		}
+	}
+
 	/// Calls a runtime API.
 	pub async fn runtime_call<R: Decode>(
 		&self,
@@ -142,6 +167,11 @@ impl Connections {
 		let status = rpc.status().await?;
 		self.0.insert(node.into(), rpc);
 		Ok(status)
+	}
+
+	/// The connection to a node that answered when it was last asked.
+	pub fn open(&self, node: &str) -> Option<&Rpc> {
+		self.0.get(node)
 	}
 }
 
