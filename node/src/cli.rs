@@ -126,6 +126,9 @@ pub enum Subcommand {
 	/// Run a local network of validators and parachains as child processes.
 	Testnet(headway_testnet::TestnetCmd),
 
+	/// Say what became of a candidate, or why the last ones of a parachain failed, as a running node saw it.
+	Explain(crate::explain::ExplainCmd),
+
 	/// Run a collator of Metronome, the demonstration parachain.
 	Metronome(Box<MetronomeCmd>),
 }

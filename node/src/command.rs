@@ -25,6 +25,9 @@ pub enum Error {
 	/// The local network failed.
 	#[error(transparent)]
 	Testnet(#[from] headway_testnet::Error),
+	/// A node could not be asked.
+	#[error(transparent)]
+	Explain(#[from] crate::explain::Error),
 	/// The collator did not start.
 	#[error(transparent)]
 	Collator(#[from] crate::collator::Error),
@@ -70,6 +73,7 @@ fn run(args: Vec<OsString>) -> Result<(), Error> {
 	match cli.subcommand.take() {
 		None => run_node(cli),
 		Some(Subcommand::Testnet(cmd)) => Ok(cmd.run(std::env::current_exe()?)?),
+		Some(Subcommand::Explain(cmd)) => Ok(cmd.run()?),
 		Some(Subcommand::Metronome(cmd)) => run_metronome(&cli, *cmd),
 		Some(subcommand) => run_subcommand(&cli, &subcommand),
 	}
@@ -141,7 +145,7 @@ fn run_subcommand(cli: &Cli, subcommand: &Subcommand) -> Result<(), Error> {
 			Ok((run_async(cmd.run(client, backend, Some(Box::new(revert_consensus)))), task_manager))
 		}),
 		// Taken apart by the caller.
-		Subcommand::Testnet(_) | Subcommand::Metronome(_) => Ok(()),
+		Subcommand::Testnet(_) | Subcommand::Explain(_) | Subcommand::Metronome(_) => Ok(()),
 		Subcommand::ChainInfo(cmd) => {
 			let runner = cli.create_runner(cmd)?;
 			runner.sync_run(|config| Ok(cmd.run::<Block>(&config)?))

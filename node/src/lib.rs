@@ -11,6 +11,7 @@
 //! | [`chain_spec`] | named chains, and chain specifications from files |
 //! | [`service`] | the full node: client, consensus, network, authoring, RPC |
 //! | [`parachains`] | the parachains protocol: network, machines, database and workers joined |
+//! | [`explain`] | the command `headway explain`: what became of candidates |
 //! | [`collator`] | Metronome's collator around an embedded node |
 //! | [`inherent`] | what an author puts into a block: time, slot, and the parachains' data |
 
@@ -20,6 +21,7 @@ pub mod chain_spec;
 pub mod cli;
 pub mod collator;
 pub mod command;
+pub mod explain;
 pub mod inherent;
 pub mod parachains;
 pub mod service;

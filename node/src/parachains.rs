@@ -1,8 +1,8 @@
 //! The parachains protocol of a running node: joins network, machines, database and workers (design, "The machine").
 //!
 //! What decides is in `subsystems/`; what carries it out is in the other crates of `node/`. This file is the place where
-//! they meet, in three steps that the service calls in order: [`register`] before the network exists, [`start`] once it
-//! does, and [`Handle`] for whoever talks to the machines then.
+//! they meet, in steps that the service takes in order: [`register`] before the network exists, [`channel`] for whoever
+//! talks to the machines, and [`start`] once the network is there.
 
 use crate::{
 	cli::Cli,
@@ -11,11 +11,12 @@ use crate::{
 };
 use async_trait::async_trait;
 use headway_collator_protocol::{collator_side::CollatorSide, Declaration};
-use headway_machine::Sr25519Verifier;
+use headway_lifecycle::{ParaSnapshot, Record};
+use headway_machine::{FragmentChainError, FragmentChainView, Sr25519Verifier, Trace};
 use headway_network::{Bridge, ProtocolNames, Protocols};
 use headway_overseer::{KeystoreSigner, ProvisionError};
 use headway_pipeline::{Collator, Config, Validator};
-use headway_primitives::{Block, Hash};
+use headway_primitives::{Block, CandidateHash, Hash, ParaId};
 use headway_provisioner::ProvisionedData;
 use headway_storage::Storage;
 use sc_cli::SubstrateCli;
@@ -31,8 +32,9 @@ use sp_core::Pair;
 use sp_keystore::KeystorePtr;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use substrate_prometheus_endpoint::{PrometheusError, Registry};
+use tokio::sync::broadcast;
 
-pub use headway_overseer::Handle;
+pub use headway_overseer::{channel, Handle, Inbox};
 
 /// Why the parachains protocol did not start.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +73,8 @@ const KEEP_FINALIZED_LIVE: Duration = Duration::from_secs(25 * 3600);
 
 /// Everything that the protocol stands on.
 pub struct Parts {
+	/// The machines' end of [`channel`].
+	pub inbox: Inbox,
 	/// The chain.
 	pub client: Arc<FullClient>,
 	/// Keys of this node.
@@ -114,7 +118,7 @@ pub fn register<Net: NetworkBackend<Block, Hash>>(
 
 /// Starts the machines and what carries out their effects. All tasks are essential: a validator without them would author
 /// blocks and lose its rewards unnoticed.
-pub fn start(parts: Parts, task_manager: &TaskManager) -> Result<Handle, Error> {
+pub fn start(parts: Parts, task_manager: &TaskManager) -> Result<(), Error> {
 	let folder = parts.database.ok_or(Error::NoDatabasePath)?;
 	let storage = Arc::new(Storage::open(&folder.join("parachains").join("db"))?);
 	let metrics = headway_overseer::metrics::Metrics::register(parts.registry.as_ref())?;
@@ -152,7 +156,8 @@ pub fn start(parts: Parts, task_manager: &TaskManager) -> Result<Handle, Error> 
 	};
 
 	let sync_service = parts.sync_service;
-	let (handle, driver, follower) = headway_overseer::start(headway_overseer::Parts {
+	let (driver, follower) = headway_overseer::start(headway_overseer::Parts {
+		inbox: parts.inbox,
 		machine,
 		client: parts.client,
 		keystore: parts.keystore,
@@ -164,7 +169,7 @@ pub fn start(parts: Parts, task_manager: &TaskManager) -> Result<Handle, Error> 
 	});
 	spawner.spawn_blocking("parachains-overseer", Some("parachains"), driver);
 	spawner.spawn("parachains-leaves", Some("parachains"), follower);
-	Ok(handle)
+	Ok(())
 }
 
 fn validator_config(settings: &Settings, slot_duration: Duration, is_live: bool) -> Config {
@@ -210,6 +215,29 @@ fn pvf_host(
 
 /// Time between two questions about a block that the machines do not know yet.
 const PROVISION_RETRY: Duration = Duration::from_millis(50);
+
+#[async_trait]
+impl headway_rpc::CandidateSource for Handle {
+	fn candidate(&self, candidate: &CandidateHash) -> Option<Record> {
+		Handle::candidate(self, candidate)
+	}
+
+	fn para(&self, para: ParaId, limit: usize) -> Option<ParaSnapshot> {
+		Handle::para(self, para, limit)
+	}
+
+	fn traces(&self) -> broadcast::Receiver<Arc<Trace>> {
+		Handle::traces(self)
+	}
+
+	async fn fragment_chain(
+		&self,
+		para: ParaId,
+		at: Option<Hash>,
+	) -> Option<Result<FragmentChainView, FragmentChainError>> {
+		Handle::fragment_chain(self, para, at).await
+	}
+}
 
 #[async_trait]
 impl ProvisionInherent for Handle {

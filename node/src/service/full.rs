@@ -201,6 +201,7 @@ fn new_full_with<Net: NetworkBackend<Block, Hash>>(
 	}
 
 	let shared_voter_state = rpc.shared_voter_state.clone();
+	let (parachains, inbox) = parachains::channel();
 	let rpc_builder = rpc_builder(
 		rpc,
 		client.clone(),
@@ -208,6 +209,7 @@ fn new_full_with<Net: NetworkBackend<Block, Hash>>(
 		select_chain.clone(),
 		keystore.clone(),
 		config.chain_spec.cloned_box(),
+		parachains.clone(),
 	);
 	let rpc_handlers = sc_service::spawn_tasks(SpawnTasksParams {
 		config,
@@ -235,8 +237,9 @@ fn new_full_with<Net: NetworkBackend<Block, Hash>>(
 	);
 
 	let (block_import, babe_link, grandpa_link) = consensus::parts(consensus);
-	let parachains = parachains::start(
+	parachains::start(
 		Parts {
+			inbox,
 			client: client.clone(),
 			keystore: keystore.clone(),
 			network: network.clone(),
@@ -352,6 +355,7 @@ fn rpc_builder(
 	select_chain: FullSelectChain,
 	keystore: KeystorePtr,
 	chain_spec: Box<dyn sc_service::ChainSpec>,
+	parachains: parachains::Handle,
 ) -> RpcBuilder {
 	Box::new(move |subscription_executor| {
 		let inputs = inputs.clone();
@@ -368,6 +372,7 @@ fn rpc_builder(
 				subscription_executor,
 				finality_provider: inputs.finality_provider,
 			},
+			candidates: Arc::new(parachains.clone()),
 		})
 		.map_err(|error| sc_service::Error::Application(Box::new(error)))
 	})
