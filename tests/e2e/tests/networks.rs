@@ -1,6 +1,7 @@
 //! Networks of validators and collators, as a user runs them.
 
 use headway_e2e::{program, raw_peer::RawPeer, TestNetwork};
+use headway_rpc_api::CandidateView;
 use headway_testnet::{rpc::Rpc, watch::Watch, Backing, Error, Network, Role};
 use std::{
 	process::Command,
@@ -90,6 +91,9 @@ const METRICS_OF_VALIDATORS: &[&str] = &[
 	"polkadot_parachain_statement_distribution_sent_requests_total",
 	"polkadot_parachain_statement_distribution_share_count",
 	"polkadot_parachain_statements_distributed_total",
+	// What became of candidates.
+	"headway_candidates_total",
+	"headway_candidate_seconds_count",
 ];
 
 /// Metrics of a collator whose blocks were included.
@@ -236,6 +240,35 @@ async fn a_hostile_peer_harms_only_itself(network: &mut TestNetwork, victim: &st
 	assert_no_panic(network);
 }
 
+/// A validator of the group tells of an included candidate, with all its stages; so does the command, in words.
+async fn an_included_candidate_is_explained(network: &mut TestNetwork, node: &str) {
+	const STAGES: &[&str] = &["introduced", "backable", "backed", "available", "included", "finalized"];
+	let rpc = network.node(node).unwrap().rpc().await.expect("the node is ready");
+	let complete = network
+		.until("a finalized candidate whose stages are all known", LONG, async |_| {
+			let seen = rpc.candidates(PARA, 20).await?.map(|para| para.candidates).unwrap_or_default();
+			let has =
+				|candidate: &CandidateView, stage: &str| candidate.stages.iter().any(|s| s.stage == stage);
+			let is_complete = |candidate: &CandidateView| STAGES.iter().all(|stage| has(candidate, stage));
+			Ok(seen.into_iter().find(is_complete))
+		})
+		.await;
+	assert_eq!((&*complete.outcome, complete.para_id.0, &complete.lost), ("finalized", PARA, &None));
+	assert_eq!(
+		rpc.candidate(complete.candidate_hash).await.ok().flatten().map(|c| c.outcome),
+		Some(complete.outcome)
+	);
+
+	let url = format!("ws://127.0.0.1:{}", network.node(node).unwrap().rpc_port);
+	for subject in [PARA.to_string(), format!("{:?}", complete.candidate_hash)] {
+		let output = Command::new(program()).args(["explain", &subject, "--url", &url]).output();
+		let output = output.expect("the program is there");
+		let text = String::from_utf8_lossy(&output.stdout);
+		assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+		assert!(["backable", "backed", "included"].iter().all(|stage| text.contains(stage)), "{text}");
+	}
+}
+
 /// Four validators and a parachain: production, inclusion, finality, metrics, and crashes of a validator and
 /// of the collator.
 #[tokio::test(flavor = "multi_thread")]
@@ -258,6 +291,7 @@ async fn a_parachain_is_included_in_every_relay_block_and_survives_crashes() {
 		until_metrics_are_there(&mut network, &node, names).await;
 	}
 
+	an_included_candidate_is_explained(&mut network, "alice").await;
 	a_hostile_peer_harms_only_itself(&mut network, "alice").await;
 
 	// The others go on without a validator, and finalize: three of four are more than two thirds.
