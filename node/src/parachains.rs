@@ -216,18 +216,21 @@ fn pvf_host(
 /// Time between two questions about a block that the machines do not know yet.
 const PROVISION_RETRY: Duration = Duration::from_millis(50);
 
+/// Where RPC learns what became of candidates.
+pub struct Candidates(pub Handle);
+
 #[async_trait]
-impl headway_rpc::CandidateSource for Handle {
+impl headway_rpc::CandidateSource for Candidates {
 	fn candidate(&self, candidate: &CandidateHash) -> Option<Record> {
-		Handle::candidate(self, candidate)
+		self.0.candidate(candidate)
 	}
 
 	fn para(&self, para: ParaId, limit: usize) -> Option<ParaSnapshot> {
-		Handle::para(self, para, limit)
+		self.0.para(para, limit)
 	}
 
 	fn traces(&self) -> broadcast::Receiver<Arc<Trace>> {
-		Handle::traces(self)
+		self.0.traces()
 	}
 
 	async fn fragment_chain(
@@ -235,7 +238,7 @@ impl headway_rpc::CandidateSource for Handle {
 		para: ParaId,
 		at: Option<Hash>,
 	) -> Option<Result<FragmentChainView, FragmentChainError>> {
-		Handle::fragment_chain(self, para, at).await
+		self.0.fragment_chain(para, at).await
 	}
 }
 

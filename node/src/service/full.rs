@@ -372,7 +372,7 @@ fn rpc_builder(
 				subscription_executor,
 				finality_provider: inputs.finality_provider,
 			},
-			candidates: Arc::new(parachains.clone()),
+			candidates: Arc::new(parachains::Candidates(parachains.clone())),
 		})
 		.map_err(|error| sc_service::Error::Application(Box::new(error)))
 	})
