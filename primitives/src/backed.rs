@@ -97,7 +97,7 @@ mod tests {
 	use bitvec::bits;
 
 	#[test]
-	fn dt_06_votes_then_eight_bits_of_core_index() {
+	fn votes_are_followed_by_eight_bits_of_core_index() {
 		for (votes, core, bits_expected) in [
 			(&bits![u8, Lsb0; 1, 0, 1, 0, 1][..], 3, 13),
 			(&bits![u8, Lsb0; 0, 0, 0, 0, 0, 0, 0, 1, 1][..], 255, 17),

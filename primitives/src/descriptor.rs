@@ -237,7 +237,7 @@ mod tests {
 	}
 
 	#[test]
-	fn dt_03_04_05_versions_by_both_rules() {
+	fn versions_are_told_by_both_rules() {
 		let crafted_v1 = with(|d| d.reserved2 = [1; 32]);
 		let crafted_key = with(|d| (d.version, d.reserved1[20]) = (1, 1));
 		let bare_v3 = with(|d| d.version = 1);
@@ -259,7 +259,7 @@ mod tests {
 	}
 
 	#[test]
-	fn dt_11_scheduling_session_is_an_offset_of_one_byte() {
+	fn scheduling_session_is_an_offset_of_one_byte() {
 		for (offset, expected) in
 			[(0, Ok(10)), (1, Ok(11)), (255, Ok(265)), (256, Err(SchedulingSessionOutOfRange))]
 		{

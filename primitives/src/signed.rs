@@ -208,7 +208,7 @@ mod tests {
 	const CONTEXT: SigningContext = SigningContext { session_index: 7, parent_hash: Hash::repeat_byte(3) };
 
 	#[test]
-	fn dt_01_compact_statements_are_37_bytes_with_magic() {
+	fn compact_statements_are_37_bytes_with_magic() {
 		let hash = CandidateHash(Hash::repeat_byte(5));
 		for (statement, index) in [(CompactStatement::Seconded(hash), 1), (CompactStatement::Valid(hash), 2)]
 		{
@@ -225,7 +225,7 @@ mod tests {
 	}
 
 	#[test]
-	fn dt_02_full_and_compact_statements_sign_the_same_bytes() {
+	fn full_and_compact_statements_sign_the_same_bytes() {
 		let pair = ValidatorPair::from_string("//Alice", None).unwrap();
 		let full = [Statement::Seconded(candidate(0)), Statement::Valid(candidate(0).hash())];
 		for full in full {

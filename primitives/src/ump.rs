@@ -213,7 +213,7 @@ mod tests {
 	}
 
 	#[test]
-	fn dt_07_signals_follow_the_separator() {
+	fn signals_follow_the_separator() {
 		let (core, peer, xcm) = (select_core(1, 2), approved_peer(), vec![9]);
 		let both = UmpSignals {
 			select_core: Some((CoreSelector(1), ClaimQueueOffset(2))),
@@ -239,7 +239,7 @@ mod tests {
 	}
 
 	#[test]
-	fn dt_08_selector_is_taken_modulo_the_cores_at_the_depth() {
+	fn selector_is_taken_modulo_the_cores_at_the_depth() {
 		let queue = claim_queue(&[(2, 1), (5, 1)]);
 		let signal = [select_core(3, 1)];
 		let mismatch = E::CoreIndexMismatch { descriptor: CoreIndex(2), selected: CoreIndex(5) };
@@ -250,7 +250,7 @@ mod tests {
 	}
 
 	#[test]
-	fn dt_09_without_selector_the_core_must_be_among_the_paras() {
+	fn without_selector_the_core_must_be_among_the_paras() {
 		let mismatch = E::CoreIndexMismatch { descriptor: CoreIndex(4), selected: CoreIndex(2) };
 		for (queue, core, expected) in [
 			(claim_queue(&[(2, 0)]), 2, Ok(())),
@@ -268,7 +268,7 @@ mod tests {
 	}
 
 	#[test]
-	fn dt_04_10_signals_by_version() {
+	fn version_3_needs_signals_and_version_1_must_not_have_any() {
 		let queue = claim_queue(&[(2, 0)]);
 		let signal = [select_core(0, 0)];
 		assert_eq!(check(1, 2, &[], &queue), Err(E::NoSignalsWithV3));

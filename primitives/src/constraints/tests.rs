@@ -102,7 +102,7 @@ fn horizontal(messages: &[(ParaId, usize)]) -> crate::HorizontalMessages {
 }
 
 #[test]
-fn ie_01_watermark_at_relay_parent_or_among_the_valid() {
+fn watermark_at_relay_parent_or_among_the_valid() {
 	use HrmpWatermarkUpdate::{Head, Trunk};
 	for (watermark, expected) in [
 		(10, Ok(Head(10))),
@@ -136,7 +136,7 @@ fn second_code_upgrade_waits_until_the_first_is_enacted() {
 }
 
 #[test]
-fn ie_02_watermark_drops_what_is_strictly_below() {
+fn watermark_drops_what_is_strictly_below() {
 	for (watermark, left) in [(6, vec![6, 8]), (8, vec![8]), (10, vec![])] {
 		let candidate = Candidate::with(|c| c.commitments.hrmp_watermark = watermark);
 		let modifications = candidate.check(&constraints()).unwrap();
@@ -146,7 +146,7 @@ fn ie_02_watermark_drops_what_is_strictly_below() {
 }
 
 #[test]
-fn ie_03_horizontal_messages_need_a_channel_with_room() {
+fn horizontal_messages_need_a_channel_with_room() {
 	let unknown = ParaId(3);
 	for (messages, expected) in [
 		(vec![(PARA_A, 20), (PARA_B, 20)], Ok(())),
@@ -167,7 +167,7 @@ fn ie_03_horizontal_messages_need_a_channel_with_room() {
 }
 
 #[test]
-fn ie_04_horizontal_messages_ascend_strictly_by_recipient() {
+fn horizontal_messages_ascend_strictly_by_recipient() {
 	for (recipients, position) in [([PARA_B, PARA_A, PARA_B], 1), ([PARA_A, PARA_B, PARA_B], 2)] {
 		let messages = recipients.map(|recipient| (recipient, 1));
 		let candidate = Candidate::with(|c| c.commitments.horizontal_messages = horizontal(&messages));
@@ -176,7 +176,7 @@ fn ie_04_horizontal_messages_ascend_strictly_by_recipient() {
 }
 
 #[test]
-fn ie_05_stacked_candidates_share_the_upward_queue() {
+fn stacked_candidates_share_the_upward_queue() {
 	let sender = || Candidate::with(|c| c.commitments.upward_messages = upward(&[[1; 30]; 2]));
 	let first = sender().check(&constraints()).unwrap();
 	let after = constraints().apply_modifications(&first).unwrap();
@@ -196,7 +196,7 @@ fn ie_05_stacked_candidates_share_the_upward_queue() {
 }
 
 #[test]
-fn ie_06_downward_messages_advance_and_do_not_underflow() {
+fn downward_messages_advance_and_do_not_underflow() {
 	// Messages that wait, how many are processed (relay parent: 10), outcome.
 	for (waiting, processed, expected) in [
 		(vec![8, 12], 3, Err(E::DmpUnderflow { remaining: 2, processed: 3 })),
@@ -218,7 +218,7 @@ fn ie_06_downward_messages_advance_and_do_not_underflow() {
 }
 
 #[test]
-fn ie_07_future_code_is_used_after_the_first_candidate_at_its_block() {
+fn future_code_is_used_after_the_first_candidate_at_its_block() {
 	for (at, upgraded) in [(9, true), (10, true), (11, false)] {
 		let mut constraints = constraints();
 		constraints.future_validation_code = Some((at, code(2)));
@@ -236,7 +236,7 @@ fn ie_07_future_code_is_used_after_the_first_candidate_at_its_block() {
 }
 
 #[test]
-fn ie_08_code_upgrades_are_restricted_and_sizes_limited() {
+fn code_upgrades_are_restricted_and_sizes_limited() {
 	let upgrade =
 		|size| Candidate::with(|c| c.commitments.new_validation_code = Some(ValidationCode(vec![1; size])));
 	assert_eq!(upgrade(100).check(&constraints()).map(drop), Ok(()));
@@ -251,7 +251,7 @@ fn ie_08_code_upgrades_are_restricted_and_sizes_limited() {
 }
 
 #[test]
-fn ie_09_signals_count_as_neither_messages_nor_bytes() {
+fn signals_count_as_neither_messages_nor_bytes() {
 	let candidate = Candidate::with(|c| {
 		c.commitments.upward_messages = upward(&[&[1; 3][..], &[2; 4], &UMP_SEPARATOR, &[0, 0, 0], &[0; 50]]);
 	});
@@ -260,7 +260,7 @@ fn ie_09_signals_count_as_neither_messages_nor_bytes() {
 }
 
 #[test]
-fn ie_11_validation_data_is_what_the_chain_vouches_for() {
+fn validation_data_is_what_the_chain_vouches_for() {
 	use ValidationDataField::*;
 	type Spoil = fn(&mut PersistedValidationData);
 	let cases: [(ValidationDataField, Spoil); 4] = [
@@ -403,7 +403,7 @@ fn modifications() -> impl Strategy<Value = ConstraintModifications> {
 
 proptest! {
 	#[test]
-	fn ie_10_stacked_modifications_equal_those_applied_one_by_one(
+	fn stacked_modifications_equal_those_applied_one_by_one(
 		mut chain in proptest::collection::vec(modifications(), 1..4),
 		future_code in any::<bool>(),
 	) {
