@@ -585,3 +585,42 @@ pub struct InboundRequest {
 	/// The encoded request.
 	pub payload: Vec<u8>,
 }
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn segment_follows_the_envelope_while_earlier_versions_have_an_inner_index() {
+		let hash = Hash::repeat_byte;
+		let segment = AdvertiseSegment {
+			scheduling_parent: hash(1),
+			para_id: ParaId(2),
+			candidates_descriptor_version: CandidateDescriptorVersion::V3,
+			candidates: vec![SegmentEntry {
+				output_head_data_hash: hash(3),
+				parent_head_data_hash: hash(4),
+				claim_queue_offset: 5,
+			}]
+			.try_into()
+			.unwrap(),
+		};
+		let advertisement = AdvertiseCollationV3 {
+			scheduling_parent: hash(1),
+			candidate_hash: CandidateHash(hash(2)),
+			parent_head_data_hash: hash(3),
+			candidate_descriptor_version: CandidateDescriptorVersion::V3,
+			relay_parent: hash(4),
+		};
+		let version_4 = [&[1][..], &[1; 32], &[2, 0, 0, 0, 2, 1 << 2], &[3; 32], &[4; 32], &[5]].concat();
+		let version_3 = [&[1, 0, 1][..], &[1; 32], &[2; 32], &[3; 32], &[2], &[4; 32]].concat();
+		for (message, encoded) in [
+			(CollationMessage::V4(segment), version_4),
+			(CollationMessage::V3(CollatorMessageV3::AdvertiseCollation(advertisement)), version_3),
+		] {
+			assert_eq!(message.encode_notification(), encoded);
+			let decoded = CollationMessage::decode_notification(message.version(), &encoded);
+			assert!(matches!(decoded, Ok(Envelope::ProtocolMessage(decoded)) if decoded == message));
+		}
+	}
+}
