@@ -9,8 +9,8 @@
 //! stands the pending candidate, else the lowest admissible one. **Every unconnected candidate has
 //! potential**: it passes [`FragmentChain::check_potential`] against the path as it is. So a change at a
 //! position leaves all before it as it is, and only candidates that build on, or produce, a head that came or
-//! went have to be checked again. `tests/prospective/model.rs` rebuilds everything after each event and must
-//! arrive at the same.
+//! went have to be checked again: what an operation costs depends on them, not on how many candidates are
+//! stored. `tests/prospective/model.rs` rebuilds everything after each event and must arrive at the same.
 
 use crate::{
 	candidate::{Backing, Candidate},
@@ -27,11 +27,12 @@ use std::{
 	sync::Arc,
 };
 
-/// Most unconnected candidates of one para at one scheduling parent.
+/// Most candidates of one para at one scheduling parent, in the path and beside it, without those that are
+/// pending on chain.
 ///
 /// Honest bounds lie far below: statement distribution lets each member of a para's groups second at most as
 /// many candidates per scheduling parent as the claim queue is long.
-pub const MAX_UNCONNECTED: usize = 1024;
+pub const MAX_CANDIDATES: usize = 1024;
 
 /// What a fragment chain is built on: the state of a para at a scheduling parent. It never changes.
 #[derive(Clone, Debug)]
@@ -71,15 +72,6 @@ pub(crate) struct Dropped {
 	pub(crate) refusal: Refusal,
 }
 
-/// What became of candidates of an ancestor that are not among those of a new chain.
-#[derive(Debug, Default)]
-pub(crate) struct Inherited {
-	/// They have no place here.
-	pub(crate) dropped: Vec<Dropped>,
-	/// They have passed on to the relay chain: they are pending, included or timed out.
-	pub(crate) done: Vec<CandidateHash>,
-}
-
 /// A candidate in the path.
 #[derive(Debug)]
 struct Node {
@@ -97,7 +89,8 @@ struct Node {
 /// | container | bound |
 /// |---|---|
 /// | path | cores of the para in the claim queue, plus candidates pending on chain |
-/// | unconnected | [`MAX_UNCONNECTED`]; to fill it, validators of the para's groups have to sign as many candidates |
+/// | unconnected | [`MAX_CANDIDATES`], with the path; to fill it, validators of the para's groups have to sign as many |
+/// | done | path of the ancestor |
 #[derive(Debug)]
 pub(crate) struct FragmentChain {
 	scope: Scope,
@@ -108,6 +101,9 @@ pub(crate) struct FragmentChain {
 	heads: BTreeMap<Hash, usize>,
 	positions: BTreeMap<CandidateHash, usize>,
 	unconnected: Storage,
+	/// Candidates of the ancestor's path that are included by now, or were pending there: they are the relay
+	/// chain's.
+	done: BTreeSet<CandidateHash>,
 }
 
 impl FragmentChain {
@@ -120,12 +116,14 @@ impl FragmentChain {
 			n_pending: 0,
 			positions: BTreeMap::new(),
 			unconnected: Storage::default(),
+			done: BTreeSet::new(),
 		};
 		for Pending { candidate, relay_parent } in pending {
 			if chain.positions.contains_key(&candidate.hash) {
 				continue;
 			}
-			let Some(after) = chain.admit_pending(&candidate, &relay_parent) else { break };
+			// What builds on one that is left out has no parent in the path, and is left out too.
+			let Some(after) = chain.admit_pending(&candidate, &relay_parent) else { continue };
 			chain.push(Node { candidate, relay_parent_number: relay_parent.number, pending: true, after });
 			chain.n_pending += 1;
 		}
@@ -133,7 +131,7 @@ impl FragmentChain {
 	}
 
 	/// Takes over what the chain at an ancestor knew.
-	pub(crate) fn populate_from(&mut self, ancestor: &FragmentChain) -> Inherited {
+	pub(crate) fn populate_from(&mut self, ancestor: &FragmentChain, dropped: &mut Vec<Dropped>) {
 		// Those that were pending at the ancestor are pending here too, or included, or timed out. Those up
 		// to the head that is included here are included.
 		let n_included = ancestor.heads.get(&self.scope.required_head_hash).copied().unwrap_or(0);
@@ -144,13 +142,13 @@ impl FragmentChain {
 				self.unconnected.insert(candidate.clone(), backing);
 			}
 		}
-		let mut dropped = Vec::new();
+		self.done = done.iter().map(|node| node.candidate.hash).collect();
 		self.populate();
 		let starts = (0..self.nodes.len().max(1)).map(|position| self.head_at(position)).collect();
-		self.trim(starts, &mut dropped);
+		self.trim(starts, dropped);
+		// The state that candidates build on is another one: none of them is as it was.
 		let all = self.unconnected.iter().map(|(candidate, _)| candidate.hash).collect();
-		self.recheck(all, &mut dropped);
-		Inherited { dropped, done: done.iter().map(|node| node.candidate.hash).collect() }
+		self.recheck(all, dropped);
 	}
 
 	/// Whether the candidate is in the path or beside it.
@@ -158,15 +156,21 @@ impl FragmentChain {
 		self.positions.contains_key(hash) || self.unconnected.contains(hash)
 	}
 
+	/// Whether the relay chain has taken over the candidate: it is, or was, pending on chain, or is included.
+	pub(crate) fn passed_on(&self, hash: &CandidateHash) -> bool {
+		self.done.contains(hash)
+			|| self.positions.get(hash).is_some_and(|position| *position < self.n_pending)
+	}
+
 	/// Number of candidates in the path and beside it.
 	pub(crate) fn len(&self) -> (usize, usize) {
 		(self.nodes.len(), self.unconnected.len())
 	}
 
-	/// All candidates, each with whether it is pending on chain.
-	pub(crate) fn candidates(&self) -> impl Iterator<Item = (&Arc<Candidate>, bool)> {
-		let path = self.nodes.iter().map(|node| (&node.candidate, node.pending));
-		path.chain(self.unconnected.iter().map(|(candidate, _)| (candidate, false)))
+	/// All candidates.
+	pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<Candidate>> {
+		let path = self.nodes.iter().map(|node| &node.candidate);
+		path.chain(self.unconnected.iter().map(|(candidate, _)| candidate))
 	}
 
 	/// The path, each candidate with how far it is.
@@ -201,7 +205,8 @@ impl FragmentChain {
 			return Ok(());
 		}
 		self.check_potential(candidate)?;
-		if self.unconnected.len() >= MAX_UNCONNECTED {
+		// Those in the path count, because they may have to leave it.
+		if self.unconnected.len() + self.nodes.len() - self.n_pending >= MAX_CANDIDATES {
 			return Err(Refusal::CapacityReached);
 		}
 		self.unconnected.insert(candidate.clone(), Backing::Seconded);
@@ -222,9 +227,12 @@ impl FragmentChain {
 		self.unconnected.mark_backed(hash);
 		// Without a parent in the path, it waits.
 		let Some(position) = self.heads.get(&candidate.parent_head_hash).copied() else { return true };
-		let stays = self.nodes.get(position).is_some_and(|node| {
-			node.pending || node.candidate.hash < *hash || self.admit(position, &candidate).is_none()
-		});
+		let stays = match self.nodes.get(position) {
+			Some(node) => {
+				node.pending || node.candidate.hash < *hash || self.admit(position, &candidate).is_none()
+			},
+			None => position >= self.scope.max_len,
+		};
 		if !stays {
 			self.relink(position, dropped);
 		}
@@ -410,22 +418,32 @@ impl FragmentChain {
 		}
 		self.populate();
 		heads.extend(self.nodes[position..].iter().map(|node| node.candidate.output_head_hash));
-		self.trim(VecDeque::from([start]), dropped);
 		let children =
 			heads.iter().flat_map(|head| self.unconnected.children(head)).map(|(candidate, _)| candidate);
 		let producers = heads.iter().flat_map(|head| self.unconnected.producers(head));
-		let affected = children.chain(producers).map(|candidate| candidate.hash).collect();
+		let affected: BTreeMap<_, _> = children.chain(producers).map(|c| (c.hash, c)).collect();
+		// For all others the path is as it was: they have potential. If these have too, nobody falls.
+		if affected.values().all(|candidate| self.check_potential(candidate).is_ok()) {
+			return;
+		}
+		let affected = affected.into_keys().collect();
+		self.trim(VecDeque::from([start]), dropped);
 		self.recheck(affected, dropped);
 	}
 
 	/// Drops forks that lost, with all that builds on them, starting from the candidates that build on some
-	/// heads.
+	/// heads. What builds on the path is judged by itself, even if a fork that lost leads to the same head.
 	fn trim(&mut self, starts: VecDeque<Hash>, dropped: &mut Vec<Dropped>) {
 		let mut queue: VecDeque<(Hash, bool)> = starts.into_iter().map(|head| (head, true)).collect();
 		// Unconnected candidates may form cycles and paths that meet again.
-		let mut visited = BTreeSet::new();
+		let (mut visited, mut judged) = (BTreeSet::new(), BTreeSet::new());
 		while let Some((head, parent_stays)) = queue.pop_front() {
 			visited.insert(head);
+			let parent_stays = parent_stays || self.heads.contains_key(&head);
+			// However many lead to a head, what builds on it is visited twice at most.
+			if !judged.insert((head, parent_stays)) {
+				continue;
+			}
 			let mut doomed = Vec::new();
 			for (child, _) in self.unconnected.children(&head) {
 				if visited.contains(&child.output_head_hash) {

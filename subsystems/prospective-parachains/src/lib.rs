@@ -19,6 +19,7 @@
 //! | [`machine`] | the machine: operations, answers, the change of leaves |
 //! | `scheduling_parent` | a relay block with the chains of its paras, built from its context |
 //! | `chain` | the fragment chain: the path, the candidates beside it, forks, cycles |
+//! | `losses` | which candidates lost their last place, and that it is said once |
 //! | `questions` | relay parents that have to be asked for, and what waits for them |
 //! | `candidate`, `storage` | a candidate with its hashes; candidates by hash and by head |
 //! | [`refusal`] | why a candidate has no place |
@@ -32,6 +33,7 @@
 mod candidate;
 mod chain;
 pub mod events;
+mod losses;
 pub mod machine;
 mod questions;
 pub mod refusal;
@@ -39,7 +41,7 @@ mod scheduling_parent;
 mod storage;
 mod view;
 
-pub use chain::MAX_UNCONNECTED;
+pub use chain::MAX_CANDIDATES;
 pub use events::{Effect, Event, Stats};
 pub use machine::{ProspectiveParachains, SUBSYSTEM};
 pub use questions::{MAX_PARKED, MAX_QUESTIONS};

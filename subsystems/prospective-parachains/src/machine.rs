@@ -2,9 +2,10 @@
 
 use crate::{
 	candidate::{Candidate, Hypothetical},
-	chain::{Dropped, FragmentChain, Inherited},
+	chain::{Dropped, FragmentChain},
+	losses::{Change, Losses, Touched},
 	questions::{Answers, Operation, Parked, Question, Questions},
-	scheduling_parent::{Knowledge, SchedulingParent},
+	scheduling_parent::{Knowledge, SchedulingParent, Unplaced},
 	Effect, Event, Refusal, Stats,
 };
 use headway_machine::{
@@ -31,18 +32,16 @@ pub const SUBSYSTEM: &str = "prospective-parachains";
 /// | container | bound |
 /// |---|---|
 /// | scheduling parents | active leaves, and those of their allowed ancestors that were leaves: our own chain alone |
-/// | chains | [`crate::MAX_UNCONNECTED`] candidates beside each path, see there |
+/// | chains | [`crate::MAX_CANDIDATES`] each, and those pending on chain, see there |
 /// | questions | [`crate::MAX_PARKED`] operations and [`crate::MAX_QUESTIONS`] questions |
-/// | lost | candidates in the chains |
+/// | losses | candidates in the chains |
 #[derive(Debug, Default)]
 pub struct ProspectiveParachains {
 	scheduling_parents: BTreeMap<Hash, SchedulingParent>,
 	/// Always among the scheduling parents.
 	active_leaves: BTreeSet<Hash>,
 	questions: Questions,
-	/// Candidates that no leaf has a place for any more, and of which that was said, but a former leaf still
-	/// knows.
-	lost: BTreeSet<CandidateHash>,
+	losses: Losses,
 }
 
 impl Subsystem for ProspectiveParachains {
@@ -268,7 +267,7 @@ impl ProspectiveParachains {
 			}
 		}
 		if live {
-			self.lost.remove(&candidate.hash);
+			self.losses.revive(&candidate.hash);
 		}
 		if new {
 			let trace = Trace::new(now, SUBSYSTEM, Stage::Introduced);
@@ -289,115 +288,104 @@ impl ProspectiveParachains {
 		hash: CandidateHash,
 		effects: &mut Effects<Effect>,
 	) {
-		let mut drops = Vec::new();
 		let (mut scheduled, mut known) = (false, false);
-		for chain in self.scheduling_parents.values_mut().filter_map(|at| at.chains.get_mut(&para)) {
+		let mut touched = Touched::default();
+		for (at, state) in &mut self.scheduling_parents {
+			let Some(chain) = state.chains.get_mut(&para) else { continue };
 			scheduled = true;
+			let mut drops = Vec::new();
 			known |= chain.mark_backed(&hash, &mut drops);
+			let is_leaf = self.active_leaves.contains(at);
+			drops.iter().for_each(|Dropped { candidate, refusal }| {
+				touched.add(candidate, refusal.reason(), is_leaf);
+			});
 		}
 		if !known {
 			let reason = if scheduled { Reason::OutOfView } else { Reason::ParaNotScheduled };
 			effects.trace(Trace::new(now, SUBSYSTEM, Stage::Dropped(reason)).candidate(hash).para(para));
 		}
-		// Several chains may have dropped a candidate at once: the first says why.
-		let mut losses = BTreeMap::new();
-		for Dropped { candidate, refusal } in drops {
-			losses.entry(candidate.hash).or_insert((candidate, refusal.reason()));
-		}
-		self.trace_losses(now, losses, effects);
+		self.settle(now, touched, &[], effects);
 	}
 
 	fn update_leaves(&mut self, now: Timestamp, update: LeavesUpdate, effects: &mut Effects<Effect>) {
-		let mut reasons = BTreeMap::new();
-		let mut before = self.candidates_not_pending();
+		let mut touched = Touched::default();
 		if let Some(leaf) = update.activated.filter(|leaf| !update.deactivated.contains(&leaf.hash())) {
 			if is_contiguous(&leaf) {
-				let Inherited { dropped, done } = self.activate(leaf);
-				// What happens to candidates on chain is on chain.
-				done.iter().for_each(|hash| drop(before.remove(hash)));
-				for Dropped { candidate, refusal } in dropped {
-					reasons.entry(candidate.hash).or_insert(refusal.reason());
-				}
+				self.activate(now, leaf, &mut touched, effects);
 			} else {
 				let trace = Trace::new(now, SUBSYSTEM, Stage::Dropped(Reason::UnknownSchedulingParent));
 				effects.trace(trace.relay_parent(leaf.hash()));
 			}
 		}
 		for hash in &update.deactivated {
-			self.active_leaves.remove(hash);
+			if !self.active_leaves.remove(hash) {
+				continue;
+			}
+			let candidates =
+				self.scheduling_parents.get(hash).into_iter().flat_map(SchedulingParent::candidates);
+			candidates.for_each(|candidate| touched.add(candidate, Reason::OutOfView, true));
 		}
-		let scopes = self.active_leaves.iter().filter_map(|leaf| self.scheduling_parents.get(leaf));
-		let in_scope: BTreeSet<Hash> = scopes.flat_map(|at| at.scope.iter().copied()).collect();
-		self.scheduling_parents.retain(|hash, _| in_scope.contains(hash));
-
-		let losses = before.into_iter().map(|(hash, candidate)| {
-			let reason = reasons.get(&hash).copied().unwrap_or(Reason::OutOfView);
-			(hash, (candidate, reason))
-		});
-		self.trace_losses(now, losses.collect(), effects);
-		if !self.lost.is_empty() {
-			let all = self.scheduling_parents.values().flat_map(SchedulingParent::candidates);
-			let known: BTreeSet<CandidateHash> = all.map(|(candidate, _)| candidate.hash).collect();
-			self.lost.retain(|hash| known.contains(hash));
+		let removed = self.prune();
+		for candidate in removed.iter().flat_map(SchedulingParent::candidates) {
+			touched.add(candidate, Reason::OutOfView, false);
 		}
-		for Parked { operation, answers, .. } in self.questions.forget(|at| in_scope.contains(at)) {
+		self.settle(now, touched, &removed, effects);
+		let in_view = &self.scheduling_parents;
+		for Parked { operation, answers, .. } in self.questions.forget(|at| in_view.contains_key(at)) {
 			self.run(now, operation, answers, effects);
 		}
 	}
 
 	/// Adds a leaf.
-	fn activate(&mut self, leaf: Arc<LeafContext>) -> Inherited {
-		let hash = leaf.hash();
-		self.active_leaves.insert(hash);
-		// A former leaf that becomes one again still knows all that it knew.
-		if self.scheduling_parents.contains_key(&hash) {
-			return Inherited::default();
-		}
-		// The parent, or where it was skipped, the nearest ancestor that was a leaf.
-		let allowed = leaf.allowed_ancestry.iter().map(|block| block.hash);
-		let ancestors = std::iter::once(leaf.block.parent_hash).chain(allowed);
-		let ancestor = ancestors.filter_map(|hash| self.scheduling_parents.get(&hash)).next();
-		let (at, inherited) = SchedulingParent::new(leaf, ancestor);
-		self.scheduling_parents.insert(hash, at);
-		inherited
-	}
-
-	/// Candidates that are known and nowhere pending on chain.
-	fn candidates_not_pending(&self) -> BTreeMap<CandidateHash, Arc<Candidate>> {
-		let mut candidates = BTreeMap::new();
-		let mut pending = BTreeSet::new();
-		for (candidate, is_pending) in self.scheduling_parents.values().flat_map(SchedulingParent::candidates)
-		{
-			if is_pending {
-				pending.insert(candidate.hash);
-			} else {
-				candidates.insert(candidate.hash, candidate.clone());
-			}
-		}
-		candidates.retain(|hash, _| !pending.contains(hash));
-		candidates
-	}
-
-	/// Says once of each of the candidates, if no leaf has a place for it any more, that it is dropped.
-	fn trace_losses(
+	fn activate(
 		&mut self,
 		now: Timestamp,
-		candidates: BTreeMap<CandidateHash, (Arc<Candidate>, Reason)>,
+		leaf: Arc<LeafContext>,
+		touched: &mut Touched,
 		effects: &mut Effects<Effect>,
 	) {
-		for (hash, (candidate, reason)) in candidates {
-			let para = candidate.receipt.descriptor.para_id;
-			let knows = |at: &SchedulingParent| at.contains(para, &hash);
-			if self.leaves().any(|(_, at)| knows(at)) {
-				self.lost.remove(&hash);
-				continue;
+		let hash = leaf.hash();
+		// A former leaf that becomes one again still knows all that it knew.
+		if !self.scheduling_parents.contains_key(&hash) {
+			// The parent, or where it was skipped, the nearest ancestor that was a leaf.
+			let allowed = leaf.allowed_ancestry.iter().map(|block| block.hash);
+			let mut ancestors = std::iter::once(leaf.block.parent_hash).chain(allowed);
+			let ancestor = ancestors.find(|hash| self.scheduling_parents.contains_key(hash));
+			let known = ancestor.and_then(|ancestor| self.scheduling_parents.get(&ancestor));
+			let (at, Unplaced { dropped: fallen, unlinked }) = SchedulingParent::new(leaf, known);
+			self.scheduling_parents.insert(hash, at);
+			let was_at_leaf = ancestor.is_some_and(|ancestor| self.active_leaves.contains(&ancestor));
+			for Dropped { candidate, refusal } in &fallen {
+				touched.add(candidate, refusal.reason(), was_at_leaf);
 			}
-			let is_known = self.scheduling_parents.values().any(knows);
-			let was_said = if is_known { !self.lost.insert(hash) } else { self.lost.remove(&hash) };
-			if !was_said {
-				effects.trace(dropped(now, hash, para, candidate.scheduling_parent, reason));
+			for (para, candidate) in unlinked {
+				effects.trace(dropped(now, candidate, para, hash, Reason::CannotFollowChain));
 			}
 		}
+		self.active_leaves.insert(hash);
+		if let Some(at) = self.scheduling_parents.get(&hash) {
+			self.losses.revive_at(at);
+		}
+	}
+
+	/// Takes out the scheduling parents that no leaf has in its scope.
+	fn prune(&mut self) -> Vec<SchedulingParent> {
+		let scopes = self.active_leaves.iter().filter_map(|leaf| self.scheduling_parents.get(leaf));
+		let in_scope: BTreeSet<Hash> = scopes.flat_map(|at| at.scope.iter().copied()).collect();
+		let out: Vec<Hash> =
+			self.scheduling_parents.keys().filter(|hash| !in_scope.contains(hash)).copied().collect();
+		out.iter().filter_map(|hash| self.scheduling_parents.remove(hash)).collect()
+	}
+
+	fn settle(
+		&mut self,
+		now: Timestamp,
+		touched: Touched,
+		removed: &[SchedulingParent],
+		effects: &mut Effects<Effect>,
+	) {
+		let Self { scheduling_parents, active_leaves, losses, .. } = self;
+		losses.settle(now, touched, Change { scheduling_parents, active_leaves, removed }, effects);
 	}
 
 	fn backable(&self, query: &BackableQuery) -> Effect {
@@ -562,7 +550,7 @@ fn telling(refusals: &[Refusal]) -> &Refusal {
 	refusals.iter().min_by_key(rank).unwrap_or(&Refusal::NoView)
 }
 
-fn dropped(
+pub(crate) fn dropped(
 	now: Timestamp,
 	hash: CandidateHash,
 	para: ParaId,

@@ -3,7 +3,7 @@
 
 use crate::{
 	candidate::Candidate,
-	chain::{FragmentChain, Inherited, Pending, Scope, Synchronous},
+	chain::{Dropped, FragmentChain, Pending, Scope, Synchronous},
 };
 use headway_machine::{LeafContext, ParaContext};
 use headway_primitives::{
@@ -32,7 +32,17 @@ pub(crate) struct SchedulingParent {
 	/// The block and its allowed ancestors.
 	pub(crate) scope: Arc<BTreeSet<Hash>>,
 	pub(crate) chains: BTreeMap<ParaId, FragmentChain>,
-	relay_parents: RelayParents,
+	/// Shared with the descendants until one of them learns more.
+	relay_parents: Arc<RelayParents>,
+}
+
+/// What came of the candidates that a new leaf did not take over.
+#[derive(Debug, Default)]
+pub(crate) struct Unplaced {
+	/// Candidates of the ancestor that have no place here.
+	pub(crate) dropped: Vec<Dropped>,
+	/// Candidates that are pending on chain, but do not follow those before them.
+	pub(crate) unlinked: Vec<(ParaId, CandidateHash)>,
 }
 
 /// What a block knows of a relay parent.
@@ -48,22 +58,22 @@ pub(crate) enum Knowledge {
 
 impl SchedulingParent {
 	/// Builds the chains of a new leaf from its context and, if there is one, what a tracked ancestor knows.
-	pub(crate) fn new(leaf: Arc<LeafContext>, ancestor: Option<&SchedulingParent>) -> (Self, Inherited) {
+	pub(crate) fn new(leaf: Arc<LeafContext>, ancestor: Option<&SchedulingParent>) -> (Self, Unplaced) {
 		let scope: Arc<BTreeSet<Hash>> = Arc::new(match leaf.is_synchronous() {
 			true => BTreeSet::from([leaf.hash()]),
 			false => leaf.allowed_blocks().map(|block| block.hash).collect(),
 		});
 		let mut chains = BTreeMap::new();
-		let mut inherited = Inherited::default();
+		let mut unplaced = Unplaced::default();
 		for (para, cores) in &leaf.block.transposed_claim_queue {
 			// Without its state a para is skipped; the others go on.
 			let Some(context) = leaf.paras.get(para) else { continue };
 			let cores: BTreeSet<CoreIndex> = cores.values().flatten().copied().collect();
 			let mut chain = build_chain(&leaf, &scope, context, cores.len());
+			let unlinked = context.pending.iter().map(|pending| pending.hash);
+			unplaced.unlinked.extend(unlinked.filter(|hash| !chain.contains(hash)).map(|hash| (*para, hash)));
 			if let Some(known) = ancestor.and_then(|ancestor| ancestor.chains.get(para)) {
-				let Inherited { dropped, done } = chain.populate_from(known);
-				inherited.dropped.extend(dropped);
-				inherited.done.extend(done);
+				chain.populate_from(known, &mut unplaced.dropped);
 			}
 			chains.insert(*para, chain);
 		}
@@ -72,7 +82,7 @@ impl SchedulingParent {
 			.filter(|ancestor| ancestor.leaf.block.session.index == leaf.block.session.index)
 			.map(|ancestor| ancestor.relay_parents.clone())
 			.unwrap_or_default();
-		(Self { leaf, scope, chains, relay_parents }, inherited)
+		(Self { leaf, scope, chains, relay_parents }, unplaced)
 	}
 
 	/// Session of the block's children.
@@ -98,17 +108,22 @@ impl SchedulingParent {
 		relay_parent: Hash,
 		info: RelayParentInfo,
 	) {
-		self.relay_parents.insert(session_index, relay_parent, info);
+		Arc::make_mut(&mut self.relay_parents).insert(session_index, relay_parent, info);
 	}
 
-	/// All candidates, each with whether it is pending on chain.
-	pub(crate) fn candidates(&self) -> impl Iterator<Item = (&Arc<Candidate>, bool)> {
+	/// All candidates.
+	pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<Candidate>> {
 		self.chains.values().flat_map(FragmentChain::candidates)
 	}
 
 	/// Whether the candidate is in any chain.
 	pub(crate) fn contains(&self, para: ParaId, hash: &CandidateHash) -> bool {
 		self.chains.get(&para).is_some_and(|chain| chain.contains(hash))
+	}
+
+	/// Whether the relay chain has taken over the candidate: it is, or was, pending on chain, or is included.
+	pub(crate) fn passed_on(&self, para: ParaId, hash: &CandidateHash) -> bool {
+		self.chains.get(&para).is_some_and(|chain| chain.passed_on(hash))
 	}
 }
 

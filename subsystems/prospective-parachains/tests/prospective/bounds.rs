@@ -2,11 +2,11 @@
 
 use crate::{
 	notation::run,
-	world::{Order, Plan, World, PARA},
+	world::{LeafPlan, Order, Plan, World, PARA},
 };
 use headway_machine::{HypotheticalCandidate, MembershipQuery, Token};
 use headway_primitives::{CandidateHash, Hash};
-use headway_prospective_parachains::{Effect, Event, MAX_PARKED, MAX_QUESTIONS, MAX_UNCONNECTED};
+use headway_prospective_parachains::{Effect, Event, MAX_CANDIDATES, MAX_PARKED, MAX_QUESTIONS};
 
 fn plan(output: usize, relay_parent: &str) -> Plan {
 	Plan {
@@ -17,8 +17,10 @@ fn plan(output: usize, relay_parent: &str) -> Plan {
 		relay_parent: relay_parent.into(),
 		order: Order::Middle,
 		watermark: None,
+		upward: 0,
 		version_1: false,
 		bad_validation_data: false,
+		claimed_number: None,
 	}
 }
 
@@ -31,7 +33,7 @@ fn introduce(world: &mut World, output: usize, relay_parent: &str) -> Vec<Effect
 #[test]
 fn unconnected_candidates_are_bounded() {
 	let mut world = run("leaf 10");
-	for output in 0..MAX_UNCONNECTED {
+	for output in 0..MAX_CANDIDATES {
 		assert!(matches!(
 			introduce(&mut world, output, "10")[..],
 			[Effect::Introduced { accepted: true, .. }]
@@ -39,11 +41,45 @@ fn unconnected_candidates_are_bounded() {
 	}
 	world.take_drops();
 	assert!(matches!(
-		introduce(&mut world, MAX_UNCONNECTED, "10")[..],
+		introduce(&mut world, MAX_CANDIDATES, "10")[..],
 		[Effect::Introduced { accepted: false, .. }]
 	));
 	assert_eq!(world.take_drops(), [("next".to_string(), "capacity_reached")]);
-	assert_eq!(world.machine.stats().unconnected, MAX_UNCONNECTED);
+	assert_eq!(world.machine.stats().unconnected, MAX_CANDIDATES);
+}
+
+#[test]
+fn candidates_of_the_path_count_because_they_may_have_to_leave_it() {
+	let mut world = run("
+		leaf 10 cores 2
+		A = 0>1 @10
+		B = 1>2 @10
+		introduce A => yes
+		introduce B => yes
+		back A
+		back B
+		count => 2+0
+	");
+	let accepted = |said: Vec<Effect>| matches!(said[..], [Effect::Introduced { accepted: true, .. }]);
+	let mut introduced = 2;
+	while accepted(introduce(&mut world, introduced, "10")) {
+		introduced += 1;
+	}
+	assert_eq!(introduced, MAX_CANDIDATES);
+	let leaf = LeafPlan {
+		block: "11".into(),
+		lookahead: 3,
+		cores: 1,
+		included: "0".into(),
+		pending: Vec::new(),
+		min_relay_parent_number: 0,
+		synchronous: false,
+		stateless: false,
+		with_second: false,
+	};
+	world.activate(&leaf, &["10".into()]);
+	let stats = world.machine.stats();
+	assert_eq!((stats.connected, stats.unconnected), (1, MAX_CANDIDATES - 1));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod bounds;
 mod model;
 mod notation;
+mod property;
+mod rules;
 mod scenarios;
 mod view;
 mod world;

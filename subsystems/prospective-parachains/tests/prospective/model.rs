@@ -1,36 +1,48 @@
-//! A naive model of the machine, written after the specification step by step: it rebuilds everything after
-//! each event. The machine, which changes only what has to change, must give the same answers to everything
-//! after every event.
+//! A naive model of the machine, written after the specification step by step: it keeps lists, and rebuilds
+//! everything after each event. The machine, which changes only what has to change, must give the same answers,
+//! and the same reasons for what it drops.
+//!
+//! Three things are the machine's own, and the same here: under synchronous backing a candidate builds on the
+//! included head; what follows the path does not fall with a fork that leads to the same head; the place of a
+//! candidate is judged before its relay parent is looked up.
 
-use crate::world::{block_hash, Built, LeafPlan, Order, Plan, World, PARA};
-use headway_machine::{HypotheticalCandidate, LeafContext};
+use crate::world::Built;
+use headway_machine::{LeafContext, Reason};
 use headway_primitives::{
-	constraints::{ConstraintModifications, Constraints, RelayParentInfo},
-	CandidateHash, Hash, PersistedValidationData,
+	constraints::{ConstraintError, ConstraintModifications, Constraints, RelayParentInfo},
+	CandidateHash, Hash, ParaId, PersistedValidationData,
 };
-use proptest::prelude::*;
+use headway_prospective_parachains::Refusal;
 use std::{
 	collections::{BTreeMap, BTreeSet},
 	sync::Arc,
 };
 
+/// What is dropped, and why.
+pub(crate) type Drops = Vec<(CandidateHash, Reason)>;
+type Verdict = Result<(), Reason>;
+
 #[derive(Clone)]
-struct Entry {
+pub(crate) struct Entry {
 	built: Built,
+	parent: Hash,
+	output: Hash,
 	backed: bool,
 }
 
 impl Entry {
+	pub(crate) fn new(built: &Built) -> Self {
+		let parent = built.validation_data.parent_head.hash();
+		let output = built.receipt.commitments.head_data.hash();
+		Self { built: built.clone(), parent, output, backed: false }
+	}
+
 	fn hash(&self) -> CandidateHash {
 		self.built.hash
 	}
 
-	fn parent(&self) -> Hash {
-		self.built.validation_data.parent_head.hash()
-	}
-
-	fn output(&self) -> Hash {
-		self.built.receipt.commitments.head_data.hash()
+	fn para(&self) -> ParaId {
+		self.built.receipt.descriptor.para_id
 	}
 
 	fn scheduling_parent(&self) -> Hash {
@@ -48,11 +60,15 @@ impl Entry {
 		&self,
 		constraints: &Constraints,
 		relay_parent: &RelayParentInfo,
-	) -> Option<ConstraintModifications> {
+	) -> Result<ConstraintModifications, ConstraintError> {
 		let Built { receipt, validation_data, .. } = &self.built;
 		let code = receipt.descriptor.validation_code_hash;
-		constraints.check_candidate(code, &receipt.commitments, validation_data, relay_parent).ok()
+		constraints.check_candidate(code, &receipt.commitments, validation_data, relay_parent)
 	}
+}
+
+fn reason(error: ConstraintError) -> Reason {
+	Refusal::from(error).reason()
 }
 
 type Storage = BTreeMap<CandidateHash, Entry>;
@@ -73,12 +89,22 @@ struct Chain {
 	synchronous: Option<(Hash, bool)>,
 	nodes: Vec<Node>,
 	unconnected: Storage,
+	/// Of the ancestor's path, what the relay chain has taken over.
+	done: BTreeSet<CandidateHash>,
 }
 
 impl Chain {
-	fn new(leaf: &LeafContext, previous: Option<&Chain>) -> Option<Self> {
-		let cores: BTreeSet<_> = leaf.block.transposed_claim_queue.get(&PARA)?.values().flatten().collect();
-		let context = leaf.paras.get(&PARA)?;
+	/// The chain of a para at a leaf; `drops`: what it does not take over from the ancestor, and what is pending
+	/// on chain but cannot be.
+	fn new(
+		leaf: &LeafContext,
+		para: ParaId,
+		previous: Option<&Chain>,
+		drops: &mut Drops,
+		unlinked: &mut Drops,
+	) -> Option<Self> {
+		let cores: BTreeSet<_> = leaf.block.transposed_claim_queue.get(&para)?.values().flatten().collect();
+		let context = leaf.paras.get(&para)?;
 		let base = context.constraints.clone();
 		let mut storage = Storage::new();
 		let mut pending = BTreeMap::new();
@@ -99,55 +125,61 @@ impl Chain {
 			parent_head = candidate.receipt.commitments.head_data.clone();
 			let (receipt, validation_data) = (Arc::new(candidate.receipt.clone()), Arc::new(validation_data));
 			let built = Built { hash: candidate.hash, receipt, validation_data };
-			storage.insert(candidate.hash, Entry { built, backed: true });
+			storage.insert(candidate.hash, Entry { backed: true, ..Entry::new(&built) });
 			pending.insert(candidate.hash, relay_parent);
 		}
 		let occupied = !context.pending.is_empty();
 		let synchronous = leaf.is_synchronous().then_some((leaf.hash(), occupied));
-		let scope = match synchronous {
-			Some((leaf, _)) => BTreeSet::from([leaf]),
-			None => leaf.allowed_blocks().map(|block| block.hash).collect(),
+		let (scope, max_len) = match synchronous {
+			Some((leaf, true)) => (BTreeSet::from([leaf]), pending.len()),
+			Some((leaf, false)) => (BTreeSet::from([leaf]), 1),
+			None => (leaf.allowed_blocks().map(|block| block.hash).collect(), cores.len() + pending.len()),
 		};
-		let max_len = match synchronous {
-			Some(_) => {
-				if occupied {
-					pending.len()
-				} else {
-					1
-				}
-			},
-			None => cores.len() + context.pending.len().min(pending.len()),
-		};
-		let mut chain = Self {
-			base,
-			pending,
-			scope,
-			max_len,
-			synchronous,
-			nodes: Vec::new(),
-			unconnected: Storage::new(),
-		};
+		let (nodes, unconnected, done) = (Vec::new(), Storage::new(), BTreeSet::new());
+		let mut chain = Self { base, pending, scope, max_len, synchronous, nodes, unconnected, done };
 		chain.populate(&mut storage);
+		for candidate in context.pending.iter().filter(|candidate| !chain.knows(&candidate.hash)) {
+			unlinked.push((candidate.hash, Reason::CannotFollowChain));
+		}
+		// Those that do not follow are candidates like others, should they be known.
+		chain.pending =
+			chain.pending.iter().filter(|(hash, _)| chain.knows(hash)).map(|(h, i)| (*h, *i)).collect();
 		if let Some(previous) = previous {
-			let mut storage = previous.unconnected.clone();
-			let included =
-				previous.nodes.iter().position(|n| n.entry.output() == chain.base.required_parent.hash());
-			for node in previous.nodes.iter().skip(included.map_or(0, |last| last + 1)) {
-				if !previous.pending.contains_key(&node.entry.hash()) {
-					storage.insert(node.entry.hash(), node.entry.clone());
-				}
-			}
-			storage.retain(|hash, _| chain.nodes.iter().all(|node| node.entry.hash() != *hash));
-			chain.populate(&mut storage);
-			let mut starts: Vec<_> = chain.nodes.iter().map(|node| node.entry.parent()).collect();
-			if starts.is_empty() {
-				starts.push(chain.base.required_parent.hash());
-			}
-			chain.trim(&mut storage, starts);
-			storage.retain(|_, entry| chain.has_potential(entry));
-			chain.unconnected = storage;
+			chain.populate_from(previous, drops);
 		}
 		Some(chain)
+	}
+
+	fn populate_from(&mut self, previous: &Chain, drops: &mut Drops) {
+		let mut storage = previous.unconnected.clone();
+		let included = previous.nodes.iter().position(|n| n.entry.output == self.base.required_parent.hash());
+		for (position, node) in previous.nodes.iter().enumerate() {
+			let is_included = included.is_some_and(|last| position <= last);
+			if is_included || previous.pending.contains_key(&node.entry.hash()) {
+				self.done.insert(node.entry.hash());
+			} else {
+				storage.insert(node.entry.hash(), node.entry.clone());
+			}
+		}
+		storage.retain(|hash, _| !self.is_in_path(hash));
+		self.populate(&mut storage);
+		let mut starts: Vec<_> = self.nodes.iter().map(|node| node.entry.parent).collect();
+		if starts.is_empty() {
+			starts.push(self.base.required_parent.hash());
+		}
+		self.trim(&mut storage, starts, drops);
+		self.keep_potential(storage, drops);
+	}
+
+	fn keep_potential(&mut self, mut storage: Storage, drops: &mut Drops) {
+		storage.retain(|hash, entry| match self.potential(entry) {
+			Ok(()) => true,
+			Err(reason) => {
+				drops.push((*hash, reason));
+				false
+			},
+		});
+		self.unconnected = storage;
 	}
 
 	fn populate(&mut self, storage: &mut Storage) {
@@ -155,15 +187,16 @@ impl Chain {
 			let cumulative = self.nodes.last().map(|node| node.cumulative.clone()).unwrap_or_default();
 			let min = self.nodes.last().map_or(self.base.min_relay_parent_number, |n| n.relay_parent_number);
 			let Ok(constraints) = self.base.apply_modifications(&cumulative) else { break };
+			let head = constraints.required_parent.hash();
 			let admitted = storage.values().filter(|entry| {
 				let pending = self.pending.get(&entry.hash());
 				let number = pending.map_or(entry.relay_parent().number, |info| info.number);
 				entry.backed
-					&& entry.parent() == constraints.required_parent.hash()
+					&& entry.parent == head
 					&& (pending.is_some() || self.scope.contains(&entry.scheduling_parent()))
-					&& !self.loops(&entry.output())
+					&& self.loops(&entry.output).is_ok()
 					&& (number >= min || pending.is_some() && self.nodes.is_empty())
-					&& self.check_next(entry, &constraints).is_some()
+					&& self.check_next(entry, &constraints).is_ok()
 			});
 			let chosen = admitted.min_by_key(|e| (!self.pending.contains_key(&e.hash()), e.hash())).cloned();
 			let Some(entry) = chosen else { break };
@@ -175,7 +208,11 @@ impl Chain {
 		}
 	}
 
-	fn check_next(&self, entry: &Entry, constraints: &Constraints) -> Option<ConstraintModifications> {
+	fn check_next(
+		&self,
+		entry: &Entry,
+		constraints: &Constraints,
+	) -> Result<ConstraintModifications, ConstraintError> {
 		match self.pending.get(&entry.hash()) {
 			Some(info) => {
 				let lenient = Constraints { min_relay_parent_number: info.number, ..constraints.clone() };
@@ -185,410 +222,391 @@ impl Chain {
 		}
 	}
 
-	fn loops(&self, output: &Hash) -> bool {
-		self.nodes.iter().any(|node| node.entry.parent() == *output || node.entry.output() == *output)
+	fn loops(&self, output: &Hash) -> Verdict {
+		if self.nodes.iter().any(|node| node.entry.parent == *output) {
+			return Err(Reason::Cycle);
+		}
+		if self.nodes.iter().any(|node| node.entry.output == *output) {
+			return Err(Reason::MultiplePaths);
+		}
+		Ok(())
 	}
 
-	fn has_place(
+	/// Steps 1 to 4 of the potential check.
+	fn place(
 		&self,
 		hash: CandidateHash,
 		parent: Hash,
 		output: Option<Hash>,
 		scheduling_parent: Hash,
-	) -> bool {
-		if let Some((_, occupied)) = self.synchronous {
-			if occupied || parent != self.base.required_parent.hash() {
-				return false;
+	) -> Verdict {
+		if !self.scope.contains(&scheduling_parent) {
+			return Err(Reason::SchedulingParentNotInScope);
+		}
+		if self
+			.synchronous
+			.is_some_and(|(_, occupied)| occupied || parent != self.base.required_parent.hash())
+		{
+			return Err(Reason::SynchronousBacking);
+		}
+		if output == Some(parent) {
+			return Err(Reason::Cycle);
+		}
+		if let Some(sibling) = self.nodes.iter().find(|node| node.entry.parent == parent) {
+			if self.pending.contains_key(&sibling.entry.hash()) {
+				return Err(Reason::ConflictsWithPending);
+			}
+			if hash >= sibling.entry.hash() {
+				return Err(Reason::ForkChoice);
 			}
 		}
-		let sibling =
-			self.nodes.iter().find(|node| node.entry.parent() == parent).map(|node| node.entry.hash());
-		self.scope.contains(&scheduling_parent)
-			&& output != Some(parent)
-			&& sibling.is_none_or(|other| !self.pending.contains_key(&other) && hash < other)
-			&& !output.is_some_and(|output| self.loops(&output))
+		output.map_or(Ok(()), |output| self.loops(&output))
 	}
 
-	fn has_potential(&self, entry: &Entry) -> bool {
-		if !self.has_place(entry.hash(), entry.parent(), Some(entry.output()), entry.scheduling_parent()) {
-			return false;
+	fn full_place(&self, entry: &Entry) -> Verdict {
+		self.place(entry.hash(), entry.parent, Some(entry.output), entry.scheduling_parent())?;
+		let relay_parent = entry.built.receipt.descriptor.relay_parent;
+		match self.synchronous.is_some_and(|(leaf, _)| leaf != relay_parent) {
+			true => Err(Reason::SynchronousBacking),
+			false => Ok(()),
 		}
-		if self.synchronous.is_some_and(|(leaf, _)| entry.built.receipt.descriptor.relay_parent != leaf) {
-			return false;
-		}
+	}
+
+	fn potential(&self, entry: &Entry) -> Verdict {
+		self.full_place(entry)?;
 		let number = entry.relay_parent().number;
 		let last_pending = self.nodes.iter().rev().find(|node| self.pending.contains_key(&node.entry.hash()));
-		if last_pending.is_some_and(|node| number < node.relay_parent_number)
-			|| number < self.base.min_relay_parent_number
-		{
-			return false;
+		if last_pending.is_some_and(|node| number < node.relay_parent_number) {
+			return Err(Reason::RelayParentMovedBackwards);
 		}
-		if let Some(parent) = self.nodes.iter().find(|node| node.entry.output() == entry.parent()) {
+		if number < self.base.min_relay_parent_number {
+			return Err(Reason::RelayParentNotInScope);
+		}
+		if let Some(parent) = self.nodes.iter().find(|node| node.entry.output == entry.parent) {
+			if number < parent.relay_parent_number {
+				return Err(Reason::RelayParentMovedBackwards);
+			}
 			let constraints = self.base.apply_modifications(&parent.cumulative).unwrap();
-			number >= parent.relay_parent_number && entry.check(&constraints, &entry.relay_parent()).is_some()
-		} else if entry.parent() == self.base.required_parent.hash() {
-			entry.check(&self.base, &entry.relay_parent()).is_some()
+			entry.check(&constraints, &entry.relay_parent()).map(drop).map_err(reason)
+		} else if entry.parent == self.base.required_parent.hash() {
+			entry.check(&self.base, &entry.relay_parent()).map(drop).map_err(reason)
 		} else {
 			let receipt = &entry.built.receipt;
 			let code = receipt.descriptor.validation_code_hash;
-			self.base.check_commitments(code, &receipt.commitments, number).is_ok()
+			self.base.check_commitments(code, &receipt.commitments, number).map_err(reason)
 		}
 	}
 
-	fn trim(&self, storage: &mut Storage, starts: Vec<Hash>) {
+	fn trim(&self, storage: &mut Storage, starts: Vec<Hash>, drops: &mut Drops) {
 		let mut queue: Vec<(Hash, bool)> = starts.into_iter().map(|head| (head, true)).collect();
 		let mut visited = BTreeSet::new();
 		while !queue.is_empty() {
 			let (parent, stays) = queue.remove(0);
 			visited.insert(parent);
-			for child in
-				storage.values().filter(|entry| entry.parent() == parent).cloned().collect::<Vec<_>>()
-			{
-				if visited.contains(&child.output()) {
+			let in_path = self.nodes.iter().any(|node| node.entry.output == parent)
+				|| parent == self.base.required_parent.hash();
+			let children: Vec<_> = storage.values().filter(|entry| entry.parent == parent).cloned().collect();
+			for child in children {
+				if visited.contains(&child.output) {
 					continue;
 				}
-				let child_stays = stays && self.has_potential(&child);
-				queue.push((child.output(), child_stays));
-				if !child_stays {
+				let verdict = match stays || in_path {
+					true => self.potential(&child),
+					false => Err(Reason::CannotFollowChain),
+				};
+				queue.push((child.output, verdict.is_ok()));
+				if let Err(reason) = verdict {
 					storage.remove(&child.hash());
+					drops.push((child.hash(), reason));
 				}
 			}
 		}
 	}
 
-	fn knows(&self, hash: &CandidateHash) -> bool {
-		self.unconnected.contains_key(hash) || self.nodes.iter().any(|node| node.entry.hash() == *hash)
+	fn is_in_path(&self, hash: &CandidateHash) -> bool {
+		self.nodes.iter().any(|node| node.entry.hash() == *hash)
 	}
 
-	fn back(&mut self, hash: &CandidateHash) {
-		let Some(entry) = self.unconnected.get_mut(hash).filter(|entry| !entry.backed) else { return };
-		entry.backed = true;
-		let parent = entry.parent();
-		let cut = if parent == self.base.required_parent.hash() {
-			0
-		} else {
-			match self.nodes.iter().position(|node| node.entry.output() == parent) {
-				Some(position) => position + 1,
-				None => return,
-			}
+	fn knows(&self, hash: &CandidateHash) -> bool {
+		self.unconnected.contains_key(hash) || self.is_in_path(hash)
+	}
+
+	/// Answers whether the candidate is known.
+	fn back(&mut self, hash: &CandidateHash, drops: &mut Drops) -> bool {
+		if self.is_in_path(hash) {
+			return true;
+		}
+		let Some(entry) = self.unconnected.get_mut(hash) else { return false };
+		if std::mem::replace(&mut entry.backed, true) {
+			return true;
+		}
+		let parent = entry.parent;
+		let cut = match self.nodes.iter().position(|node| node.entry.output == parent) {
+			_ if parent == self.base.required_parent.hash() => 0,
+			Some(position) => position + 1,
+			None => return true,
 		};
 		let mut storage = std::mem::take(&mut self.unconnected);
 		for node in self.nodes.split_off(cut) {
 			storage.insert(node.entry.hash(), node.entry);
 		}
 		self.populate(&mut storage);
-		self.trim(&mut storage, vec![parent]);
-		storage.retain(|_, entry| self.has_potential(entry));
-		self.unconnected = storage;
+		self.trim(&mut storage, vec![parent], drops);
+		self.keep_potential(storage, drops);
+		true
 	}
 
-	fn backable(&self, ancestors: &BTreeSet<CandidateHash>) -> Vec<CandidateHash> {
+	fn backable(&self, count: usize, ancestors: &BTreeSet<CandidateHash>) -> Vec<CandidateHash> {
 		let path = self.nodes.iter().map(|node| node.entry.hash());
 		path.skip_while(|hash| ancestors.contains(hash))
 			.take_while(|hash| !self.pending.contains_key(hash))
+			.take(count)
 			.collect()
 	}
 
-	fn heads(&self) -> BTreeSet<Hash> {
-		let path = self.nodes.iter().map(|node| node.entry.output());
-		let beside = self.unconnected.values().map(Entry::output);
+	fn output_heads(&self) -> BTreeSet<Hash> {
+		let path = self.nodes.iter().map(|node| node.entry.output);
+		let beside = self.unconnected.values().map(|entry| entry.output);
 		path.chain(beside).chain([self.base.required_parent.hash()]).collect()
+	}
+
+	/// Whether the head is known in full.
+	fn has_head(&self, head: &Hash) -> bool {
+		self.output_heads().contains(head) || self.unconnected.values().any(|entry| entry.parent == *head)
 	}
 }
 
 struct At {
 	leaf: Arc<LeafContext>,
-	chain: Option<Chain>,
+	chains: BTreeMap<ParaId, Chain>,
 }
 
+impl At {
+	fn knows(&self, hash: &CandidateHash) -> bool {
+		self.chains.values().any(|chain| chain.knows(hash))
+	}
+
+	fn known(&self) -> impl Iterator<Item = CandidateHash> + '_ {
+		self.chains.values().flat_map(|chain| {
+			chain.nodes.iter().map(|node| node.entry.hash()).chain(chain.unconnected.keys().copied())
+		})
+	}
+
+	fn passed_on(&self) -> impl Iterator<Item = CandidateHash> + '_ {
+		self.chains.values().flat_map(|chain| {
+			let path = chain.nodes.iter().map(|node| node.entry.hash());
+			path.filter(|hash| chain.pending.contains_key(hash)).chain(chain.done.iter().copied())
+		})
+	}
+
+	/// Whether the candidate is known or worth keeping. `vouched`: whether the runtime knows its relay parent.
+	fn verdict(&self, entry: &Entry, vouched: bool) -> Verdict {
+		let chain = self.chains.get(&entry.para()).ok_or(Reason::ParaNotScheduled)?;
+		if chain.knows(&entry.hash()) {
+			return Ok(());
+		}
+		chain.full_place(entry)?;
+		if !self.has_relay_parent(entry.built.receipt.descriptor.relay_parent, vouched) {
+			return Err(Reason::RelayParentNotInScope);
+		}
+		chain.potential(entry)
+	}
+
+	fn has_relay_parent(&self, relay_parent: Hash, vouched: bool) -> bool {
+		vouched || self.leaf.allowed_blocks().any(|block| block.hash == relay_parent)
+	}
+}
+
+/// The model. Relay parents of candidates are what their validation data says; all blocks are in one session.
 #[derive(Default)]
-struct Model {
+pub(crate) struct Model {
 	blocks: BTreeMap<Hash, At>,
 	active: BTreeSet<Hash>,
+	/// Candidates of which nothing is to be said any more.
+	settled: BTreeSet<CandidateHash>,
+}
+
+/// Who was known before an event.
+struct Before {
+	known: BTreeSet<CandidateHash>,
+	at_leaf: BTreeSet<CandidateHash>,
 }
 
 impl Model {
-	fn activate(&mut self, leaf: &Arc<LeafContext>) {
+	fn leaves(&self) -> impl Iterator<Item = (&Hash, &At)> {
+		self.active.iter().map(|leaf| (leaf, &self.blocks[leaf]))
+	}
+
+	fn snapshot(&self) -> Before {
+		Before {
+			known: self.blocks.values().flat_map(At::known).collect(),
+			at_leaf: self.leaves().flat_map(|(_, at)| at.known()).collect(),
+		}
+	}
+
+	/// What is lost since then, and not the relay chain's.
+	fn settle(&mut self, before: Before, passed_on: &BTreeSet<CandidateHash>, drops: &Drops) -> Drops {
+		let mut lost = Drops::new();
+		for hash in before.known {
+			if self.leaves().any(|(_, at)| at.knows(&hash)) {
+				continue;
+			}
+			let is_known = self.blocks.values().any(|at| at.knows(&hash));
+			if is_known && !before.at_leaf.contains(&hash) {
+				continue;
+			}
+			let was_settled = if is_known { !self.settled.insert(hash) } else { self.settled.remove(&hash) };
+			if !was_settled && !passed_on.contains(&hash) {
+				let why = drops.iter().find(|(dropped, _)| *dropped == hash);
+				lost.push((hash, why.map_or(Reason::OutOfView, |(_, reason)| *reason)));
+			}
+		}
+		lost
+	}
+
+	pub(crate) fn update(&mut self, activated: Option<&Arc<LeafContext>>, deactivated: &[Hash]) -> Drops {
+		let before = self.snapshot();
+		let (mut drops, mut unlinked) = (Drops::new(), Drops::new());
+		if let Some(leaf) = activated.filter(|leaf| !deactivated.contains(&leaf.hash())) {
+			self.activate(leaf, &mut drops, &mut unlinked);
+		}
+		let passed_on = self.blocks.values().flat_map(At::passed_on).collect();
+		self.active.retain(|hash| !deactivated.contains(hash));
+		let scope = |(_, at): (_, &At)| at.leaf.allowed_blocks().map(|block| block.hash).collect::<Vec<_>>();
+		let keep: BTreeSet<Hash> = self.leaves().flat_map(scope).collect();
+		self.blocks.retain(|hash, _| keep.contains(hash));
+		unlinked.extend(self.settle(before, &passed_on, &drops));
+		unlinked
+	}
+
+	fn activate(&mut self, leaf: &Arc<LeafContext>, drops: &mut Drops, unlinked: &mut Drops) {
 		let hash = leaf.hash();
 		if !self.blocks.contains_key(&hash) {
 			let allowed = leaf.allowed_ancestry.iter().map(|block| block.hash);
 			let mut ancestors = std::iter::once(leaf.block.parent_hash).chain(allowed);
 			let previous = ancestors.find_map(|hash| self.blocks.get(&hash));
-			let chain = Chain::new(leaf, previous.and_then(|at| at.chain.as_ref()));
-			self.blocks.insert(hash, At { leaf: leaf.clone(), chain });
+			let mut chains = BTreeMap::new();
+			for para in leaf.block.transposed_claim_queue.keys() {
+				let known = previous.and_then(|at| at.chains.get(para));
+				let chain = Chain::new(leaf, *para, known, drops, unlinked);
+				chains.extend(chain.map(|chain| (*para, chain)));
+			}
+			self.blocks.insert(hash, At { leaf: leaf.clone(), chains });
 		}
 		self.active.insert(hash);
+		let at = &self.blocks[&hash];
+		self.settled.retain(|candidate| !at.knows(candidate));
 	}
 
-	fn prune(&mut self) {
-		let scope = |hash: &Hash| -> Vec<Hash> {
-			let leaf = &self.blocks[hash].leaf;
-			leaf.allowed_blocks().map(|block| block.hash).collect()
+	/// Whether the candidate is accepted, and why not.
+	pub(crate) fn introduce(&mut self, entry: &Entry, vouched: bool) -> Verdict {
+		let Built { receipt, validation_data, .. } = &entry.built;
+		if validation_data.hash() != receipt.descriptor.persisted_validation_data_hash {
+			return Err(Reason::ValidationDataMismatch);
+		}
+		if entry.parent == entry.output {
+			return Err(Reason::Cycle);
+		}
+		let (mut refusals, mut accepted) = (Vec::new(), false);
+		for (hash, at) in &mut self.blocks {
+			match at.verdict(entry, vouched) {
+				Ok(()) => {
+					accepted = true;
+					let chain = at.chains.get_mut(&entry.para()).unwrap();
+					if !chain.knows(&entry.hash()) {
+						chain.unconnected.insert(entry.hash(), entry.clone());
+					}
+					if self.active.contains(hash) {
+						self.settled.remove(&entry.hash());
+					}
+				},
+				Err(reason) => refusals.push(reason),
+			}
+		}
+		// The refusal that says most.
+		let rank = |reason: &Reason| match reason {
+			Reason::ParaNotScheduled => 2,
+			Reason::SchedulingParentNotInScope => 1,
+			_ => 0,
 		};
-		let keep: BTreeSet<Hash> = self.active.iter().flat_map(scope).collect();
-		self.blocks.retain(|hash, _| keep.contains(hash));
-	}
-
-	/// Whether the candidate is known or worth keeping at the block.
-	fn admits(&self, at: &At, entry: &Entry, vouched: bool) -> bool {
-		let Some(chain) = &at.chain else { return false };
-		let relay_parent = entry.built.receipt.descriptor.relay_parent;
-		let in_context = at.leaf.allowed_blocks().any(|block| block.hash == relay_parent);
-		chain.knows(&entry.hash()) || (in_context || vouched) && chain.has_potential(entry)
-	}
-}
-
-#[derive(Clone, Debug)]
-enum Op {
-	Introduce(usize),
-	Back(usize),
-	Leaf {
-		number: u32,
-		fork: bool,
-		cores: u32,
-		included: usize,
-		n_pending: usize,
-		min: u32,
-		synchronous: bool,
-	},
-	Drop(usize),
-}
-
-fn plan() -> impl Strategy<Value = Plan> {
-	let (heads, number) = (0..6u32, 8..14u32);
-	(heads.clone(), heads, number, any::<bool>(), 0..10u8, 0..3u32).prop_map(
-		|(parent, output, number, fork, kind, back)| {
-			let fork = if fork && number >= 10 { "x" } else { "" };
-			let scheduling_parent = format!("{number}{fork}");
-			// A tenth of them are version 3; some of their relay parents nobody vouches for.
-			let relay_parent =
-				if kind == 0 { (number - 3 - back).to_string() } else { scheduling_parent.clone() };
-			Plan {
-				para: PARA,
-				parent: parent.to_string(),
-				output: output.to_string(),
-				scheduling_parent,
-				relay_parent,
-				order: Order::Middle,
-				watermark: (kind == 1).then_some(1),
-				version_1: false,
-				bad_validation_data: false,
-			}
-		},
-	)
-}
-
-fn op() -> impl Strategy<Value = Op> {
-	let leaf =
-		(10..14u32, any::<bool>(), 1..4u32, 0..6usize, 0..3usize, 0..9u32, proptest::bool::weighted(0.1));
-	prop_oneof![
-		6 => (0..POOL).prop_map(Op::Introduce),
-		5 => (0..POOL).prop_map(Op::Back),
-		2 => leaf.prop_map(|(number, fork, cores, included, n_pending, min, synchronous)| {
-			// Mostly nothing has been included since, so that chains grow long.
-			let included = included.saturating_sub(3);
-			Op::Leaf { number, fork, cores, included, n_pending, min, synchronous }
-		}),
-		1 => (0..3usize).prop_map(Op::Drop),
-	]
-}
-
-const POOL: usize = 14;
-
-fn name(index: usize) -> String {
-	format!("c{index}")
-}
-
-struct Run {
-	world: World,
-	model: Model,
-	plans: Vec<Plan>,
-}
-
-impl Run {
-	fn new(plans: Vec<Plan>) -> Self {
-		let mut world = World::default();
-		(1..14).for_each(|number: u32| drop(world.block(&number.to_string())));
-		// Only odd blocks are vouched for when they are too old for the context.
-		world.hidden =
-			(1..14).filter(|number| number % 2 == 0).map(|number: u32| number.to_string()).collect();
-		for (index, plan) in plans.iter().enumerate() {
-			world.define(&name(index), plan);
-		}
-		let mut run = Self { world, model: Model::default(), plans };
-		run.apply(&Op::Leaf {
-			number: 10,
-			fork: false,
-			cores: 2,
-			included: 0,
-			n_pending: 0,
-			min: 0,
-			synchronous: false,
-		});
-		run
-	}
-
-	fn entry(&self, index: usize) -> Entry {
-		Entry { built: self.world.candidates[&name(index)].clone(), backed: false }
-	}
-
-	fn vouched(&self, index: usize) -> bool {
-		let relay_parent = &self.plans[index].relay_parent;
-		!relay_parent.ends_with('x') && !self.world.hidden.contains(relay_parent)
-	}
-
-	fn apply(&mut self, op: &Op) {
-		match op {
-			Op::Introduce(index) => self.introduce(*index),
-			Op::Back(index) => {
-				let hash = self.world.candidates[&name(*index)].hash;
-				self.world.back(&name(*index));
-				let chains = self.model.blocks.values_mut().filter_map(|at| at.chain.as_mut());
-				chains.for_each(|chain| chain.back(&hash));
-			},
-			Op::Leaf { number, fork, cores, included, n_pending, min, synchronous } => {
-				let block = format!("{number}{}", if *fork { "x" } else { "" });
-				let pending = self.pending(&included.to_string(), *n_pending, *number);
-				let plan = LeafPlan {
-					block: block.clone(),
-					lookahead: 3,
-					cores: *cores,
-					included: included.to_string(),
-					pending,
-					min_relay_parent_number: *min,
-					synchronous: *synchronous,
-					stateless: false,
-					with_second: false,
-				};
-				let leaf = Arc::new(self.world.leaf_context(&plan));
-				self.world.leaves.insert(block, leaf.clone());
-				self.world.deactivate(Some(leaf.clone()), &[]);
-				self.model.activate(&leaf);
-				self.model.prune();
-			},
-			Op::Drop(index) => {
-				let Some(block) = self.world.leaves.keys().nth(*index).cloned() else { return };
-				self.world.deactivate(None, &[block.clone()]);
-				self.model.active.remove(&block_hash(&block));
-				self.model.prune();
-			},
+		match accepted {
+			true => Ok(()),
+			false => Err(refusals.into_iter().min_by_key(rank).unwrap_or(Reason::UnknownSchedulingParent)),
 		}
 	}
 
-	/// A path of candidates from a head.
-	fn pending(&self, included: &str, n: usize, number: u32) -> Vec<String> {
-		let mut parent = included.to_string();
-		let mut path = Vec::new();
-		while path.len() < n {
-			let follows = |plan: &&Plan| {
-				let relay_parent = self.world.blocks.get(&plan.relay_parent);
-				plan.parent == parent && relay_parent.is_some_and(|block| block.number < number)
-			};
-			let Some(index) = self.plans.iter().position(|plan| follows(&plan)) else { break };
-			parent = self.plans[index].output.clone();
-			path.push(name(index));
+	pub(crate) fn back(&mut self, para: ParaId, hash: &CandidateHash) -> Drops {
+		let before = self.snapshot();
+		let mut drops = Drops::new();
+		let (mut scheduled, mut known) = (false, false);
+		for chain in self.blocks.values_mut().filter_map(|at| at.chains.get_mut(&para)) {
+			scheduled = true;
+			known |= chain.back(hash, &mut drops);
 		}
-		path
+		let unknown = if scheduled { Reason::OutOfView } else { Reason::ParaNotScheduled };
+		let passed_on = self.blocks.values().flat_map(At::passed_on).collect();
+		let mut lost = self.settle(before, &passed_on, &drops);
+		lost.extend((!known).then_some((*hash, unknown)));
+		lost
 	}
 
-	fn introduce(&mut self, index: usize) {
-		let accepted = self.world.introduce(&name(index));
-		let (entry, vouched) = (self.entry(index), self.vouched(index));
-		let mut expected = false;
-		if entry.parent() != entry.output() {
-			let admitting = self.model.blocks.iter().filter(|(_, at)| self.model.admits(at, &entry, vouched));
-			for hash in admitting.map(|(hash, _)| *hash).collect::<Vec<_>>() {
-				expected = true;
-				let Some(chain) = self.model.blocks.get_mut(&hash).and_then(|at| at.chain.as_mut()) else {
-					continue;
-				};
-				if !chain.knows(&entry.hash()) {
-					chain.unconnected.insert(entry.hash(), entry.clone());
-				}
-			}
-		}
-		assert_eq!(accepted, expected, "introduced {index}: {:?}", self.plans[index]);
+	/// Leaves under which the candidate could be added.
+	pub(crate) fn complete(&self, entry: &Entry, vouched: bool) -> Vec<Hash> {
+		self.leaves().filter(|(_, at)| at.verdict(entry, vouched).is_ok()).map(|(leaf, _)| *leaf).collect()
 	}
 
-	fn compare(&mut self) {
-		let model = &self.model;
-		let heads = |at: &At| at.chain.as_ref().map(Chain::heads).unwrap_or_default();
-		let expected: BTreeMap<_, _> = model.blocks.iter().map(|(hash, at)| (*hash, heads(at))).collect();
-		assert_eq!(self.world.heads(PARA), expected, "known heads");
-
-		for (block, leaf) in self.world.leaves.clone() {
-			let Some(chain) = &self.model.blocks[&leaf.hash()].chain else { continue };
-			let pending: BTreeSet<_> = chain.pending.keys().copied().collect();
-			let all: BTreeSet<_> = chain.nodes.iter().take(1).map(|node| node.entry.hash()).collect();
-			for ancestors in [BTreeSet::new(), pending, all] {
-				let expected = chain.backable(&ancestors);
-				assert_eq!(self.world.backable(&block, 99, ancestors), expected, "backable at {block}");
-			}
-		}
-
-		for index in 0..POOL {
-			let (entry, vouched) = (self.entry(index), self.vouched(index));
-			let active = || self.model.active.iter().map(|leaf| (*leaf, &self.model.blocks[leaf]));
-			let complete =
-				active().filter(|(_, at)| self.model.admits(at, &entry, vouched)).map(|(leaf, _)| leaf);
-			let incomplete = active().filter(|(_, at)| {
-				let place = |chain: &Chain| {
-					chain.has_place(entry.hash(), entry.parent(), None, entry.scheduling_parent())
-				};
-				at.chain.as_ref().is_some_and(|chain| chain.knows(&entry.hash()) || place(chain))
-			});
-			let incomplete: Vec<_> = incomplete.map(|(leaf, _)| leaf).collect();
-			let expected = [complete.collect(), incomplete];
-			let asked = [true, false].map(|complete| self.world.hypothetical(&name(index), complete));
-			let answers = asked.map(|candidate| membership(&mut self.world, candidate));
-			assert_eq!(answers, expected, "membership of {index}: {:?}", self.plans[index]);
-		}
-		let traced = self.world.take_drops();
-		assert!(traced.iter().all(|(_, reason)| !reason.is_empty()));
-	}
-}
-
-fn membership(world: &mut World, candidate: HypotheticalCandidate) -> Vec<Hash> {
-	match &world.membership_effects(candidate, None)[..] {
-		[headway_prospective_parachains::Effect::Membership(membership)] => membership.leaves[0].1.clone(),
-		said => panic!("{said:?}"),
-	}
-}
-
-/// 64 cases; `PROPTEST_CASES` makes it longer.
-fn cases() -> u32 {
-	std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(64)
-}
-
-proptest! {
-	#![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..Default::default() })]
-
-	#[test]
-	fn machine_answers_as_the_naive_model(
-		plans in proptest::collection::vec(plan(), POOL),
-		ops in proptest::collection::vec(op(), 1..60),
-	) {
-		let mut run = Run::new(plans);
-		for op in &ops {
-			run.apply(op);
-			run.compare();
-		}
-	}
-
-	#[test]
-	fn same_events_give_the_same_effects(
-		plans in proptest::collection::vec(plan(), POOL),
-		ops in proptest::collection::vec(op(), 1..40),
-	) {
-		let transcript = || {
-			let mut run = Run::new(plans.clone());
-			let mut transcript = String::new();
-			for op in &ops {
-				run.apply(op);
-				transcript += &format!("{:?}\n{:?}\n", run.world.log, run.world.traces);
-			}
-			transcript
+	/// The same for a candidate of which only an advertisement is known.
+	pub(crate) fn incomplete(&self, entry: &Entry) -> Vec<Hash> {
+		let is_member = |(_, at): &(&Hash, &At)| {
+			at.chains.get(&entry.para()).is_some_and(|chain| {
+				let place = chain.place(entry.hash(), entry.parent, None, entry.scheduling_parent());
+				chain.knows(&entry.hash()) || place.is_ok()
+			})
 		};
-		prop_assert_eq!(transcript(), transcript());
+		self.leaves().filter(is_member).map(|(leaf, _)| *leaf).collect()
+	}
+
+	pub(crate) fn backable(
+		&self,
+		leaf: &Hash,
+		para: ParaId,
+		count: usize,
+		ancestors: &BTreeSet<CandidateHash>,
+	) -> Vec<CandidateHash> {
+		let at = Some(leaf).filter(|leaf| self.active.contains(leaf)).map(|leaf| &self.blocks[leaf]);
+		let chain = at.and_then(|at| at.chains.get(&para));
+		chain.map(|chain| chain.backable(count, ancestors)).unwrap_or_default()
+	}
+
+	/// Whether the validation data on a known head at a relay parent can be told.
+	pub(crate) fn has_validation_data(
+		&self,
+		para: ParaId,
+		head: &Hash,
+		relay_parent: Hash,
+		vouched: bool,
+	) -> bool {
+		let scheduled = || self.leaves().filter_map(|(_, at)| Some((at, at.chains.get(&para)?)));
+		scheduled().any(|(_, chain)| chain.has_head(head))
+			&& scheduled().any(|(at, _)| at.has_relay_parent(relay_parent, vouched))
+	}
+
+	pub(crate) fn output_heads(&self, para: ParaId) -> BTreeMap<Hash, BTreeSet<Hash>> {
+		let heads = |at: &At| at.chains.get(&para).map(Chain::output_heads).unwrap_or_default();
+		self.blocks.iter().map(|(hash, at)| (*hash, heads(at))).collect()
+	}
+
+	pub(crate) fn active_leaves(&self) -> &BTreeSet<Hash> {
+		&self.active
+	}
+
+	/// Candidates in the path at a leaf, and how many of them are pending on chain.
+	pub(crate) fn path(&self, leaf: &Hash, para: ParaId) -> (Vec<CandidateHash>, usize) {
+		let Some(chain) = self.blocks.get(leaf).and_then(|at| at.chains.get(&para)) else {
+			return Default::default();
+		};
+		let path: Vec<_> = chain.nodes.iter().map(|node| node.entry.hash()).collect();
+		let n_pending = path.iter().filter(|hash| chain.pending.contains_key(hash)).count();
+		(path, n_pending)
 	}
 }

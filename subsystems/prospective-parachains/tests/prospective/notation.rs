@@ -4,8 +4,9 @@
 //! leaf 10 [on 9] [session 1] [cores 1] [lookahead 3] [included 0] [min 0] [pending A B] [sync] [stateless] [second] [-9]
 //!                            a new leaf; `-9` is none any more        => what is dropped, and why
 //! drop 10                    a leaf is none any more                  => what is dropped, and why
-//! A = 0>1 @10 [rp 5] [low] [high] [watermark 3] [v1] [bad] [para 2]
-//!                            a candidate from head 0 to 1, scheduled by block 10; `low` and `high` order its hash
+//! A = 0>1 @10 [rp 5] [low] [high] [watermark 3] [upward 4] [v1] [bad] [number 9] [para 2]
+//!                            a candidate from head 0 to 1, scheduled by block 10; `low` and `high` order its hash;
+//!                            `number 9`: its validation data says that the relay parent is number 9
 //! introduce A                                                         => yes, or no and why
 //! back A                     it has its votes                         => what is dropped, and why
 //! backable 10 9 A            at leaf 10, at most 9, A will be included => candidates
@@ -210,8 +211,10 @@ fn candidate_plan(path: &str, at: &str, options: &[&str]) -> Plan {
 		relay_parent: at.into(),
 		order: Order::Middle,
 		watermark: None,
+		upward: 0,
 		version_1: false,
 		bad_validation_data: false,
+		claimed_number: None,
 	};
 	let mut words = options.iter();
 	while let Some(word) = words.next() {
@@ -220,7 +223,9 @@ fn candidate_plan(path: &str, at: &str, options: &[&str]) -> Plan {
 			"rp" => plan.relay_parent = value().to_string(),
 			"low" => plan.order = Order::Low,
 			"high" => plan.order = Order::High,
+			"upward" => plan.upward = value().parse().unwrap(),
 			"watermark" => plan.watermark = Some(value().parse().unwrap()),
+			"number" => plan.claimed_number = Some(value().parse().unwrap()),
 			"v1" => plan.version_1 = true,
 			"bad" => plan.bad_validation_data = true,
 			"para" => plan.para = ParaId(value().parse().unwrap()),

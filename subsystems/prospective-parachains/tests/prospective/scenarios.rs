@@ -1,10 +1,9 @@
-//! Scenarios PP-01 to PP-32 (backing pipeline §9.3), synchronous backing, and relay parents that have to be
-//! asked for.
+//! Scenarios PP-01 to PP-32 (backing pipeline §9.3), in their order.
 
 use crate::notation::run;
 
 #[test]
-fn pp_01_path_is_as_long_as_the_paras_cores_and_pending_candidates() {
+fn path_is_as_long_as_the_paras_cores_and_pending_candidates() {
 	run("
 		leaf 10 cores 1
 		A = 0>1 @10
@@ -25,7 +24,7 @@ fn pp_01_path_is_as_long_as_the_paras_cores_and_pending_candidates() {
 }
 
 #[test]
-fn pp_02_candidate_introduced_twice_is_stored_once() {
+fn candidate_introduced_twice_is_stored_once() {
 	run("
 		leaf 10
 		A = 0>1 @10
@@ -36,7 +35,7 @@ fn pp_02_candidate_introduced_twice_is_stored_once() {
 }
 
 #[test]
-fn pp_03_seconded_candidate_is_not_backable() {
+fn seconded_candidate_is_not_backable() {
 	run("
 		leaf 10
 		A = 0>1 @10
@@ -48,7 +47,7 @@ fn pp_03_seconded_candidate_is_not_backable() {
 }
 
 #[test]
-fn pp_04_child_backed_before_its_parent_follows_it() {
+fn child_backed_before_its_parent_follows_it() {
 	run("
 		leaf 10 cores 2
 		A = 0>1 @10
@@ -63,7 +62,7 @@ fn pp_04_child_backed_before_its_parent_follows_it() {
 }
 
 #[test]
-fn pp_05_lower_hash_replaces_a_backed_fork_and_its_descendants() {
+fn lower_hash_replaces_a_backed_fork_and_its_descendants() {
 	run("
 		leaf 10 cores 3
 		A1 = 0>1 @10 high
@@ -85,7 +84,7 @@ fn pp_05_lower_hash_replaces_a_backed_fork_and_its_descendants() {
 }
 
 #[test]
-fn pp_06_higher_hash_is_refused_beside_a_backed_fork() {
+fn higher_hash_is_refused_beside_a_backed_fork() {
 	run("
 		leaf 10
 		A1 = 0>1 @10 low
@@ -97,7 +96,7 @@ fn pp_06_higher_hash_is_refused_beside_a_backed_fork() {
 }
 
 #[test]
-fn pp_07_of_two_unbacked_forks_the_higher_goes_when_the_lower_is_backed() {
+fn of_two_unbacked_forks_the_higher_goes_when_the_lower_is_backed() {
 	let forks = "
 		leaf 10 cores 2
 		A1 = 0>1 @10 low
@@ -125,7 +124,7 @@ fn pp_07_of_two_unbacked_forks_the_higher_goes_when_the_lower_is_backed() {
 }
 
 #[test]
-fn pp_08_fork_of_a_pending_candidate_is_refused() {
+fn fork_of_a_pending_candidate_is_refused() {
 	run("
 		P = 0>1 @9
 		leaf 10 pending P
@@ -138,7 +137,7 @@ fn pp_08_fork_of_a_pending_candidate_is_refused() {
 }
 
 #[test]
-fn pp_09_cycles_are_refused() {
+fn cycles_are_refused() {
 	run("
 		leaf 10 cores 3
 		A = 0>1 @10
@@ -180,7 +179,7 @@ fn pp_09_cycles_are_refused() {
 }
 
 #[test]
-fn pp_10_second_path_to_a_head_is_refused() {
+fn second_path_to_a_head_is_refused() {
 	run("
 		leaf 10 cores 3
 		A = 0>1 @10
@@ -199,7 +198,7 @@ fn pp_10_second_path_to_a_head_is_refused() {
 }
 
 #[test]
-fn pp_11_scheduling_parent_must_be_in_the_window() {
+fn scheduling_parent_must_be_in_the_window() {
 	run("
 		leaf 10
 		old = 0>5 @7
@@ -218,7 +217,7 @@ fn pp_11_scheduling_parent_must_be_in_the_window() {
 }
 
 #[test]
-fn pp_12_relay_parent_does_not_move_backwards_along_the_chain() {
+fn relay_parent_does_not_move_backwards_along_the_chain() {
 	run("
 		leaf 10 cores 3
 		A = 0>1 @10
@@ -235,7 +234,7 @@ fn pp_12_relay_parent_does_not_move_backwards_along_the_chain() {
 }
 
 #[test]
-fn pp_13_relay_parent_is_not_before_that_of_the_last_pending_candidate() {
+fn relay_parent_is_not_before_that_of_the_last_pending_candidate() {
 	run("
 		P = 0>1 @8
 		U7 = 7>8 @7
@@ -247,7 +246,7 @@ fn pp_13_relay_parent_is_not_before_that_of_the_last_pending_candidate() {
 }
 
 #[test]
-fn pp_14_pending_candidates_keep_their_place_when_out_of_scope() {
+fn pending_candidates_keep_their_place_when_out_of_scope() {
 	run("
 		P = 0>1 @3
 		A = 1>2 @10
@@ -261,14 +260,14 @@ fn pp_14_pending_candidates_keep_their_place_when_out_of_scope() {
 		P1 = 0>1 @8
 		P2 = 1>2 @7
 		P3 = 2>3 @9
-		leaf 10 pending P1 P2 P3
+		leaf 10 pending P1 P2 P3 => P2 cannot_follow_chain, P3 cannot_follow_chain
 		heads => 10: 0 1
 		count => 1+0
 	");
 }
 
 #[test]
-fn pp_15_relay_parent_of_version_3_may_be_older_than_the_window() {
+fn relay_parent_of_version_3_may_be_older_than_the_window() {
 	run("
 		leaf 10 min 5
 		A = 0>1 @10 rp 5
@@ -300,7 +299,7 @@ fn pp_15_relay_parent_of_version_3_may_be_older_than_the_window() {
 }
 
 #[test]
-fn pp_16_unconnected_candidate_is_checked_in_full_when_its_parent_comes() {
+fn unconnected_candidate_is_checked_in_full_when_its_parent_comes() {
 	run("
 		leaf 10 cores 2
 		A = 0>1 @10
@@ -314,7 +313,7 @@ fn pp_16_unconnected_candidate_is_checked_in_full_when_its_parent_comes() {
 }
 
 #[test]
-fn pp_17_included_candidates_leave_the_front_of_the_chain() {
+fn included_candidates_leave_the_front_of_the_chain() {
 	let chain = "
 		leaf 10 cores 3
 		A = 0>1 @10
@@ -346,7 +345,7 @@ fn pp_17_included_candidates_leave_the_front_of_the_chain() {
 }
 
 #[test]
-fn pp_18_candidates_follow_those_that_became_pending() {
+fn candidates_follow_those_that_became_pending() {
 	run("
 		leaf 10 cores 2
 		A = 0>1 @10
@@ -371,7 +370,7 @@ fn pp_18_candidates_follow_those_that_became_pending() {
 }
 
 #[test]
-fn pp_19_candidates_with_unrelated_parents_stay_unconnected() {
+fn candidates_with_unrelated_parents_stay_unconnected() {
 	run("
 		leaf 10 cores 2
 		A = 0>1 @10
@@ -388,7 +387,7 @@ fn pp_19_candidates_with_unrelated_parents_stay_unconnected() {
 }
 
 #[test]
-fn pp_20_sibling_leaves_have_chains_of_their_own() {
+fn sibling_leaves_have_chains_of_their_own() {
 	run("
 		leaf 10
 		leaf 11 -10
@@ -407,7 +406,7 @@ fn pp_20_sibling_leaves_have_chains_of_their_own() {
 }
 
 #[test]
-fn pp_21_window_ends_at_a_session_boundary() {
+fn window_ends_at_a_session_boundary() {
 	run("
 		block 9 session 1
 		block 10 session 2
@@ -422,7 +421,7 @@ fn pp_21_window_ends_at_a_session_boundary() {
 }
 
 #[test]
-fn pp_22_backable_candidates_start_behind_the_ancestors() {
+fn backable_candidates_start_behind_the_ancestors() {
 	run("
 		leaf 10 cores 3
 		A = 0>1 @10
@@ -449,7 +448,7 @@ fn pp_22_backable_candidates_start_behind_the_ancestors() {
 }
 
 #[test]
-fn pp_23_backable_candidates_end_before_a_pending_one() {
+fn backable_candidates_end_before_a_pending_one() {
 	run("
 		P = 0>1 @9
 		A = 1>2 @10
@@ -462,7 +461,7 @@ fn pp_23_backable_candidates_end_before_a_pending_one() {
 }
 
 #[test]
-fn pp_24_timed_out_candidate_leaves_a_hole_to_start_at() {
+fn timed_out_candidate_leaves_a_hole_to_start_at() {
 	run("
 		P = 0>1 @9
 		Q = 1>2 @9
@@ -488,7 +487,7 @@ fn pp_24_timed_out_candidate_leaves_a_hole_to_start_at() {
 }
 
 #[test]
-fn pp_25_incomplete_candidates_are_judged_by_their_place() {
+fn incomplete_candidates_are_judged_by_their_place() {
 	run("
 		leaf 10
 		U = 7>8 @10 watermark 3
@@ -502,7 +501,7 @@ fn pp_25_incomplete_candidates_are_judged_by_their_place() {
 }
 
 #[test]
-fn pp_26_known_candidate_is_a_member() {
+fn known_candidate_is_a_member() {
 	run("
 		leaf 10
 		A = 0>1 @10 high
@@ -519,7 +518,7 @@ fn pp_26_known_candidate_is_a_member() {
 }
 
 #[test]
-fn pp_27_validation_data_of_known_heads_and_relay_parents() {
+fn validation_data_of_known_heads_and_relay_parents() {
 	run("
 		leaf 10 cores 2
 		A = 0>1 @10
@@ -540,7 +539,7 @@ fn pp_27_validation_data_of_known_heads_and_relay_parents() {
 }
 
 #[test]
-fn pp_28_unscheduled_para_has_no_chain() {
+fn unscheduled_para_has_no_chain() {
 	run("
 		leaf 10 cores 0
 		A = 0>1 @10
@@ -559,7 +558,7 @@ fn pp_28_unscheduled_para_has_no_chain() {
 }
 
 #[test]
-fn pp_29_backing_an_unknown_candidate_changes_nothing() {
+fn backing_an_unknown_candidate_changes_nothing() {
 	run("
 		leaf 10
 		A = 0>1 @10
@@ -571,7 +570,7 @@ fn pp_29_backing_an_unknown_candidate_changes_nothing() {
 }
 
 #[test]
-fn pp_30_state_goes_with_the_last_leaf_that_needs_it() {
+fn state_goes_with_the_last_leaf_that_needs_it() {
 	let world = run("
 		leaf 10
 		A = 0>1 @10
@@ -589,7 +588,7 @@ fn pp_30_state_goes_with_the_last_leaf_that_needs_it() {
 }
 
 #[test]
-fn pp_31_known_heads_are_included_connected_and_unconnected() {
+fn known_heads_are_included_connected_and_unconnected() {
 	run("
 		leaf 10 second
 		A = 0>1 @10
@@ -608,164 +607,12 @@ fn pp_31_known_heads_are_included_connected_and_unconnected() {
 }
 
 #[test]
-fn pp_32_para_without_known_state_is_skipped() {
+fn para_without_known_state_is_skipped() {
 	run("
 		leaf 10 stateless second
 		A = 0>1 @10
 		X = 0>1 @10 para 2
 		introduce A => no para_not_scheduled
 		introduce X => yes
-	");
-}
-
-#[test]
-fn candidate_with_other_validation_data_than_its_descriptor_says_is_refused() {
-	run("
-		leaf 10
-		A = 0>1 @10 bad
-		introduce A => no validation_data_mismatch
-	");
-}
-
-#[test]
-fn leaf_whose_parent_was_skipped_inherits_from_the_nearest_ancestor() {
-	run("
-		leaf 10
-		A = 0>1 @10
-		introduce A => yes
-		back A
-		leaf 12 -10
-		backable 12 9 => A
-	");
-}
-
-#[test]
-fn former_leaf_that_becomes_one_again_keeps_its_candidates() {
-	run("
-		leaf 10
-		A = 0>1 @10
-		introduce A => yes
-		leaf 11 -10
-		leaf 10 -11
-		member A => 10
-		count => 0+1
-	");
-}
-
-#[test]
-fn leaf_that_comes_and_goes_at_once_is_none() {
-	run("
-		leaf 10 -10
-		heads =>
-	");
-}
-
-#[test]
-fn synchronous_backing_takes_only_candidates_on_the_included_head_at_the_leaf() {
-	run("
-		leaf 10 cores 3 sync
-		A = 0>1 @10
-		B = 1>2 @10
-		old = 0>3 @9
-		older_relay_parent = 0>4 @10 rp 9
-		introduce B => no synchronous_backing
-		introduce old => no scheduling_parent_not_in_scope
-		introduce older_relay_parent => no synchronous_backing
-		introduce A => yes
-		back A
-		backable 10 9 => A
-		introduce B => no synchronous_backing
-		member B? =>
-		fork = 0>5 @10 low
-		introduce fork => yes
-		back fork => A fork_choice
-		backable 10 9 => fork
-		# The next leaf starts anew.
-		leaf 11 sync -10 => fork scheduling_parent_not_in_scope
-		backable 11 9 =>
-		heads => 11: 0
-	");
-}
-
-#[test]
-fn synchronous_backing_waits_while_a_candidate_is_pending() {
-	run("
-		P = 0>1 @10
-		leaf 11 sync pending P
-		on_pending = 1>2 @11
-		fork = 0>3 @11 low
-		introduce on_pending => no synchronous_backing
-		introduce fork => no synchronous_backing
-		member on_pending? =>
-		backable 11 9 P =>
-		leaf 12 sync included 1 -11
-		next = 1>2 @12
-		introduce next => yes
-		back next
-		backable 12 9 => next
-	");
-}
-
-#[test]
-fn asynchronous_backing_takes_over_from_synchronous() {
-	run("
-		leaf 10 sync
-		A = 0>1 @10
-		B = 1>2 @10
-		introduce A => yes
-		back A
-		introduce B => no synchronous_backing
-		leaf 11 cores 2 -10
-		introduce B => yes
-		back B
-		backable 11 9 => A B
-	");
-}
-
-#[test]
-fn questions_about_relay_parents_hold_up_only_what_needs_them() {
-	run("
-		leaf 10 cores 2
-		hold
-		A = 0>1 @10 rp 5
-		B = 0>2 @10
-		introduce A =>
-		introduce A =>
-		member A =>
-		data 0 @5 =>
-		introduce B => yes
-		answer => yes yes member 10 0 at 5 with 1000
-		# Known now, also at the next leaf.
-		hold
-		data 0 @5 => 0 at 5 with 1000
-		leaf 11 cores 2 -10
-		C = 7>8 @11 rp 5
-		introduce C => yes
-	");
-}
-
-#[test]
-fn question_about_a_block_that_left_the_view_is_not_waited_for() {
-	run("
-		leaf 10
-		hold
-		A = 0>1 @10 rp 5
-		introduce A =>
-		drop 10 => A unknown_scheduling_parent
-		answer =>
-	");
-}
-
-#[test]
-fn waiting_candidate_is_also_introduced_at_a_leaf_that_came_meanwhile() {
-	run("
-		leaf 10
-		hold
-		A = 0>1 @10 rp 5
-		introduce A =>
-		leaf 11 -10
-		answer => yes
-		member A => 11
-		heads => 10: 0 1 | 11: 0 1
 	");
 }

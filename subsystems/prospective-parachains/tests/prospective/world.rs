@@ -2,7 +2,7 @@
 
 use headway_machine::{
 	testing, BackableQuery, BlockContext, Effects, HypotheticalCandidate, IntroducedCandidate, LeafContext,
-	LeavesUpdate, MembershipQuery, ParaContext, PendingCandidate, SessionContext, Stage, Subsystem,
+	LeavesUpdate, MembershipQuery, ParaContext, PendingCandidate, Reason, SessionContext, Stage, Subsystem,
 	Timestamp, Token, Trace,
 };
 use headway_primitives::{
@@ -55,8 +55,12 @@ pub(crate) struct Plan {
 	pub(crate) relay_parent: String,
 	pub(crate) order: Order,
 	pub(crate) watermark: Option<u32>,
-	pub version_1: bool,
+	/// Upward messages that it sends; ten fit into the queue.
+	pub(crate) upward: usize,
+	pub(crate) version_1: bool,
 	pub(crate) bad_validation_data: bool,
+	/// Number of the relay parent in the validation data, if it is not the relay parent's.
+	pub(crate) claimed_number: Option<u32>,
 }
 
 /// What a leaf is to be.
@@ -135,13 +139,14 @@ impl World {
 		let scheduling_session = self.block(&plan.scheduling_parent).session;
 		let validation_data = PersistedValidationData {
 			parent_head: head(&plan.parent),
-			relay_parent_number: relay_parent.number,
+			relay_parent_number: plan.claimed_number.unwrap_or(relay_parent.number),
 			relay_parent_storage_root: relay_parent.state_root,
 			max_pov_size: 1000,
 		};
 		let commitments = CandidateCommitments {
 			head_data: head(&plan.output),
 			hrmp_watermark: plan.watermark.unwrap_or(relay_parent.number),
+			upward_messages: vec![vec![1]; plan.upward].try_into().unwrap(),
 			..Default::default()
 		};
 		let data_hash = if plan.bad_validation_data { Hash::zero() } else { validation_data.hash() };
@@ -356,6 +361,17 @@ impl World {
 		}
 	}
 
+	/// Leaves of each candidate.
+	pub(crate) fn membership(&mut self, candidates: Vec<HypotheticalCandidate>) -> Vec<Vec<Hash>> {
+		let query = MembershipQuery { token: self.token(), candidates, leaf: None };
+		match &self.handle(Event::Membership(query))[..] {
+			[Effect::Membership(membership)] => {
+				membership.leaves.iter().map(|(_, leaves)| leaves.clone()).collect()
+			},
+			said => panic!("{said:?}"),
+		}
+	}
+
 	pub(crate) fn membership_effects(
 		&mut self,
 		candidate: HypotheticalCandidate,
@@ -375,16 +391,24 @@ impl World {
 		}
 	}
 
-	/// What was dropped since the last time, by name, with the reason.
-	pub(crate) fn take_drops(&mut self) -> Vec<(String, &'static str)> {
-		let traces = std::mem::take(&mut self.traces);
-		let dropped = traces.iter().filter_map(|trace| match trace.stage {
-			Stage::Dropped(reason) => {
-				Some((trace.candidate.map(|hash| self.candidate_name(&hash)), reason.label()))
-			},
+	/// What was dropped since the last time, with the reason.
+	pub(crate) fn take_dropped(&mut self) -> Vec<(Option<CandidateHash>, Reason)> {
+		let dropped = self.traces.drain(..).filter_map(|trace| match trace.stage {
+			Stage::Dropped(reason) => Some((trace.candidate, reason)),
 			_ => None,
 		});
-		let mut dropped: Vec<_> = dropped.map(|(name, reason)| (name.unwrap_or_default(), reason)).collect();
+		let mut dropped: Vec<_> = dropped.collect();
+		dropped.sort();
+		dropped
+	}
+
+	/// The same by name.
+	pub(crate) fn take_drops(&mut self) -> Vec<(String, &'static str)> {
+		let dropped = self.take_dropped();
+		let named = |(hash, reason): (Option<CandidateHash>, Reason)| {
+			(hash.map(|hash| self.candidate_name(&hash)).unwrap_or_default(), reason.label())
+		};
+		let mut dropped: Vec<_> = dropped.into_iter().map(named).collect();
 		dropped.sort();
 		dropped
 	}
