@@ -1,5 +1,6 @@
 //! The machine from outside: scenarios of the specification, a naive model of it, determinism and bounds.
 
+mod arbitrary;
 mod bounds;
 mod model;
 mod notation;
