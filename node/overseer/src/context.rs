@@ -103,9 +103,22 @@ where
 		let ids: BTreeSet<ParaId> = block.transposed_claim_queue.keys().copied().chain(occupants).collect();
 		let mut paras = BTreeMap::new();
 		for para in ids {
-			// A para without head or code cannot be built on; the others are not affected.
-			let Some(constraints) = api.backing_constraints(hash, para).map_err(runtime)? else { continue };
-			let pending = api.candidates_pending_availability(hash, para).map_err(runtime)?;
+			// A para without head or code cannot be built on, and neither can one that the runtime fails on; the
+			// others are not affected.
+			let with_pending = |constraints| {
+				let pending = api.candidates_pending_availability(hash, para);
+				pending.map(|pending| (constraints, pending))
+			};
+			let state = api.backing_constraints(hash, para);
+			let state = state.and_then(|constraints| constraints.map(with_pending).transpose());
+			let (constraints, pending) = match state {
+				Ok(Some(state)) => state,
+				Ok(None) => continue,
+				Err(error) => {
+					tracing::warn!(target: "parachain::overseer", ?hash, ?para, %error, "para is left out");
+					continue;
+				},
+			};
 			let pending = pending
 				.into_iter()
 				.map(|receipt| {

@@ -10,6 +10,7 @@ use headway_machine::{
 };
 use headway_pipeline::{Asker, Effect, Event, Observer, Work};
 use headway_primitives::ParaId;
+use headway_prospective_parachains::Stats;
 use headway_provisioner::ProvisionedData;
 use std::{
 	collections::BTreeSet,
@@ -79,6 +80,8 @@ struct Inner {
 	collations_requested: Counter<U64>,
 	collations_sent: Counter<U64>,
 	pp_leaves: GaugeVec<U64>,
+	pp_candidates: GaugeVec<U64>,
+	pp_view: Gauge<U64>,
 }
 
 /// How long machines work on what.
@@ -471,6 +474,15 @@ impl Inner {
 				"Leaves with fragment chains",
 				&["type"],
 			)?,
+			pp_candidates: r.gauge_vec(
+				"prospective_parachains_candidate_count",
+				"Candidates at active leaves, in fragment chains and beside them",
+				&["type"],
+			)?,
+			pp_view: r.gauge(
+				"prospective_parachains_implicit_view_candidate_count",
+				"Candidates at all leaves and former leaves in view",
+			)?,
 		};
 		// Series appear with their first value; those that alerts and tests ask for are there from the start.
 		for outcome in ["succeeded", "failed"] {
@@ -599,6 +611,14 @@ impl Observer for Watch {
 		for histogram in histograms {
 			histogram.observe(took);
 		}
+	}
+
+	fn prospective(&mut self, stats: Stats) {
+		let set = |gauge: &GaugeVec<U64>, label, n| gauge.with_label_values(&[label]).set(n as u64);
+		set(&self.inner.pp_leaves, "inactive", stats.inactive_leaves);
+		set(&self.inner.pp_candidates, "connected", stats.connected);
+		set(&self.inner.pp_candidates, "unconnected", stats.unconnected);
+		self.inner.pp_view.set(stats.implicit_view as u64);
 	}
 }
 

@@ -43,6 +43,8 @@ pub trait Observer: Send {
 	fn enter(&mut self, work: &Work<'_>);
 	/// It is done.
 	fn leave(&mut self);
+	/// The leaves changed, and so did the prospective candidates.
+	fn prospective(&mut self, stats: prospective_parachains::Stats);
 }
 
 /// An event that a machine is about to work on.
@@ -226,11 +228,17 @@ impl Validator {
 				observer.enter(&Work::of(&event));
 			}
 			match event {
-				To::ProspectiveParachains(event) => self.scoped(
-					effects,
-					|this, out| this.prospective_parachains.handle(now, event, out),
-					Self::from_prospective_parachains,
-				),
+				To::ProspectiveParachains(event) => {
+					let is_update = matches!(event, prospective_parachains::Event::Leaves(_));
+					self.scoped(
+						effects,
+						|this, out| this.prospective_parachains.handle(now, event, out),
+						Self::from_prospective_parachains,
+					);
+					if let Some(observer) = self.observer.as_mut().filter(|_| is_update) {
+						observer.prospective(self.prospective_parachains.stats());
+					}
+				},
 				To::CandidateValidation(event) => self.scoped(
 					effects,
 					|this, out| this.candidate_validation.handle(now, event, out),
