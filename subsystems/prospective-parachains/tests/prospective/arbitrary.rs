@@ -301,7 +301,7 @@ impl Twins {
 	}
 
 	fn event(&mut self, bytes: &mut Bytes<'_>) -> Event {
-		match bytes.below(24) {
+		match bytes.below(25) {
 			0 | 1 => {
 				let activated = bytes.coin().then(|| Arc::new(bytes.leaf(&self.candidates)));
 				let known: Vec<_> = self.leaves.iter().copied().collect();
@@ -349,6 +349,10 @@ impl Twins {
 				})
 			},
 			22 => Event::KnownOutputHeads { token: self.token(), paras: bytes.some(3, Bytes::para) },
+			23 => {
+				let at = bytes.coin().then(|| bytes.hash());
+				Event::FragmentChain { token: self.token(), para: bytes.para(), at }
+			},
 			_ => {
 				let asked = self.asked.iter().nth(bytes.below(self.asked.len().max(1))).copied();
 				let number = bytes.number();
@@ -399,7 +403,9 @@ impl Twins {
 				self.reached.accepted += usize::from(*accepted);
 				*token
 			},
-			Effect::ValidationData { token, .. } | Effect::KnownOutputHeads { token, .. } => *token,
+			Effect::ValidationData { token, .. }
+			| Effect::KnownOutputHeads { token, .. }
+			| Effect::FragmentChain { token, .. } => *token,
 		};
 		assert!(self.open.remove(&token), "{effect:?} answers nothing");
 	}
