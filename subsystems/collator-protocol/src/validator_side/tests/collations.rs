@@ -136,6 +136,7 @@ fn cv12_child_waits_for_its_parent() {
 		assert!(rig.respond(token, child.response()).is_empty());
 		assert_eq!(rig.machine.parked.len(), 1);
 		// The parent comes next, although the child keeps its slot.
+		assert_eq!(rig.machine.claims(&hash(10), CoreIndex(0), A), 1);
 		rig.world.known_heads.insert(parent.parent_hash(), parent.data.clone());
 		rig.collator(2, CollationVersion::V2, A);
 		let token = fetched_from(&rig.advertise(2, &parent), 2);
