@@ -1,7 +1,8 @@
-//! The decision which para block to build next.
+//! Blocks of the simulated parachains: what they are, when they are valid, and which one to build next.
 
 use codec::{Decode, Encode};
-use headway_primitives::{Hash, HeadData};
+use headway_machine::{Execution, ExecutionError, Reason};
+use headway_primitives::{BlockData, Hash, HeadData, PoV, ValidationResult, POV_BOMB_LIMIT};
 
 /// Head data of the simulated parachains.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -31,12 +32,57 @@ impl Head {
 	}
 }
 
-/// Para blocks that a collator builds ahead of the included one.
+/// A para block: what it makes of the para's state, and whether it is valid.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Body {
+	/// The head data that follows.
+	pub head: HeadData,
+	/// Nobody honest votes for a block that is not.
+	pub is_valid: bool,
+}
+
+impl Body {
+	/// As a proof of validity.
+	pub fn to_pov(&self) -> PoV {
+		PoV { block_data: BlockData(self.encode()) }
+	}
+
+	/// Reads a proof of validity as collators ship it.
+	pub fn read(pov: &PoV) -> Option<Self> {
+		let block = sp_maybe_compressed_blob::decompress(&pov.block_data.0, POV_BOMB_LIMIT).ok()?;
+		Self::decode(&mut &block[..]).ok()
+	}
+}
+
+/// The validation function of the simulated paras. Somebody who does not care for validity executes what is invalid
+/// as if it were not.
+pub fn execute(execution: &Execution, cares: bool) -> Result<ValidationResult, ExecutionError> {
+	let invalid =
+		|detail: &str| ExecutionError::Invalid { reason: Reason::InvalidExecution, detail: detail.into() };
+	let body = Body::read(&execution.pov).ok_or_else(|| invalid("block does not decode"))?;
+	let head = Head::read(&body.head).ok_or_else(|| invalid("no head data"))?;
+	if cares && !body.is_valid {
+		return Err(invalid("block is not valid"));
+	}
+	if cares && head.parent != execution.validation_data.parent_head.hash() {
+		return Err(invalid("block is not a child of its parent"));
+	}
+	Ok(ValidationResult {
+		head_data: body.head,
+		new_validation_code: None,
+		upward_messages: Default::default(),
+		horizontal_messages: Default::default(),
+		processed_downward_messages: 0,
+		hrmp_watermark: execution.validation_data.relay_parent_number,
+	})
+}
+
+/// Para blocks that a collator builds ahead of the included one, for each of its cores.
 pub const UNINCLUDED_SEGMENT_CAPACITY: u64 = 3;
 
 /// What to build on: the collator's own newest block, as long as it descends from what the chain has and is not too far
-/// ahead; otherwise what the chain has.
-pub fn choose_parent(own: &[HeadData], on_chain: &[HeadData]) -> Option<HeadData> {
+/// ahead; otherwise what the chain has. `capacity` is how far is not too far.
+pub fn choose_parent(own: &[HeadData], on_chain: &[HeadData], capacity: u64) -> Option<HeadData> {
 	let included = Head::read(on_chain.first()?)?;
 	let newest_on_chain = on_chain.last()?;
 	let known = own.iter().position(|head| head == newest_on_chain);
@@ -45,10 +91,10 @@ pub fn choose_parent(own: &[HeadData], on_chain: &[HeadData]) -> Option<HeadData
 		None => newest_on_chain,
 	};
 	let ahead = Head::read(candidate)?.number.saturating_sub(included.number);
-	if ahead < UNINCLUDED_SEGMENT_CAPACITY {
+	if ahead < capacity {
 		return Some(candidate.clone());
 	}
 	// Full: what we built beyond the chain's newest was lost, unless the chain itself is full.
 	let ahead = Head::read(newest_on_chain)?.number.saturating_sub(included.number);
-	(ahead < UNINCLUDED_SEGMENT_CAPACITY).then(|| newest_on_chain.clone())
+	(ahead < capacity).then(|| newest_on_chain.clone())
 }

@@ -1,21 +1,37 @@
-//! Many virtual nodes under virtual time: the real machines, a model of everything around them.
+//! Many virtual nodes under virtual time: the real machines on the real runtime, and a model of the network.
 //!
 //! A [`World`] holds validators and collators, each with the joined machines of `headway-pipeline`, a [`network`] with seeded
-//! latency and loss, and a [`chain`] that applies the rules of inclusion to what authors provide. Nothing in it reads a clock
-//! or a source of randomness: the same [`Config`] gives the same trace, byte for byte.
+//! latency and loss, and a [`relay`] chain whose blocks are made and executed by the runtime's native build. In storms things
+//! go wrong as its [`Config`] says: messages are lost, nodes crash, the chain forks, validators lie. All the time a [`judge`]
+//! watches what must hold whatever happens. Nothing in it reads a clock or a source of randomness: the same configuration
+//! gives the same [`trace`], byte for byte.
+//!
+//! It says nothing about what is not modelled: PVFs are a flag in the block, disks never fail, banned peers come back
+//! with the next calm, and blocks take no time to execute.
 //!
 //! | module | what is in it |
 //! |---|---|
+//! | [`config`] | what a world is made of, and what goes wrong in it |
 //! | [`world`] | time, events, the nodes, and what they ask for |
-//! | [`chain`] | a relay chain that knows backing and inclusion, and nothing else |
+//! | [`relay`] | the relay chain: the runtime on states in memory |
 //! | [`network`] | how long messages take, and which are lost |
-//! | [`collator`] | the decision which para block to build next |
+//! | [`collator`] | blocks of the simulated paras |
+//! | [`judge`] | what must hold |
+//! | [`campaign`] | many worlds, and the smallest one that fails |
+//! | [`keys`], [`dice`], [`trace`] | reproducible signatures, decisions, and their record |
 
 #![forbid(unsafe_code)]
 
-pub mod chain;
+pub mod campaign;
 pub mod collator;
+pub mod config;
+pub mod dice;
+pub mod judge;
+pub mod keys;
 pub mod network;
+pub mod relay;
+pub mod trace;
 pub mod world;
 
-pub use world::{Config, World};
+pub use config::{Config, Fault};
+pub use world::World;

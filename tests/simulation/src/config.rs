@@ -1,0 +1,151 @@
+//! What a world is made of, and what goes wrong in it.
+
+use clap::ValueEnum;
+use headway_primitives::{byzantine_threshold, ParaId};
+use std::collections::BTreeSet;
+
+/// Cores of an elastic para.
+pub const ELASTIC_CORES: u32 = 3;
+/// Slots before the first storm.
+const FIRST_STORM: u64 = 4;
+
+/// Something that goes wrong during storms.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum)]
+pub enum Fault {
+	/// Notifications are lost.
+	Loss,
+	/// The network falls into two halves.
+	Partition,
+	/// Nodes stop, and start again with what they stored.
+	Crash,
+	/// Two authors make a block in the same slot.
+	Fork,
+	/// Validators sign contradictory statements and bitfields, and tell some one thing and some the other.
+	Equivocate,
+	/// Validators do not say what they should, and answer nobody.
+	Withhold,
+	/// Validators vote for whatever they are given, answer with broken bytes and author broken inherents; collators offer
+	/// candidates that are invalid.
+	Garbage,
+	/// Validators send statements, manifests, bitfields and requests about nothing.
+	Spam,
+}
+
+impl Fault {
+	/// All of them.
+	pub const ALL: [Self; 8] = [
+		Self::Loss,
+		Self::Partition,
+		Self::Crash,
+		Self::Fork,
+		Self::Equivocate,
+		Self::Withhold,
+		Self::Garbage,
+		Self::Spam,
+	];
+
+	/// What validators do deliberately.
+	pub const BYZANTINE: [Self; 4] = [Self::Equivocate, Self::Withhold, Self::Garbage, Self::Spam];
+
+	/// As it is called on the command line.
+	pub fn name(self) -> &'static str {
+		match self {
+			Self::Loss => "loss",
+			Self::Partition => "partition",
+			Self::Crash => "crash",
+			Self::Fork => "fork",
+			Self::Equivocate => "equivocate",
+			Self::Withhold => "withhold",
+			Self::Garbage => "garbage",
+			Self::Spam => "spam",
+		}
+	}
+}
+
+/// What a world is made of.
+#[derive(Clone, Debug)]
+pub struct Config {
+	/// Everything that is random follows from it.
+	pub seed: u64,
+	/// Validators.
+	pub validators: u32,
+	/// Paras; each has a collator, and a core or several.
+	pub paras: u32,
+	/// How many of the paras have [`ELASTIC_CORES`] cores.
+	pub elastic: u32,
+	/// Slots of a session.
+	pub session_slots: u64,
+	/// Blocks between rotations of groups over cores.
+	pub rotation_blocks: u32,
+	/// Least and most milliseconds that a message takes.
+	pub latency_ms: std::ops::Range<u64>,
+	/// Notifications of a thousand that are lost at all times.
+	pub loss_per_mille: u64,
+	/// Whether backing is synchronous.
+	pub synchronous: bool,
+	/// What goes wrong during storms; nothing ever does without.
+	pub faults: BTreeSet<Fault>,
+	/// Validators that behave as the Byzantine faults say; at most a third count.
+	pub adversaries: u32,
+	/// Validators that are honest all the same.
+	pub spared: BTreeSet<usize>,
+	/// Slots of a storm.
+	pub storm_slots: u64,
+	/// Slots between storms.
+	pub calm_slots: u64,
+}
+
+impl Default for Config {
+	fn default() -> Self {
+		Self {
+			seed: 0,
+			validators: 10,
+			paras: 2,
+			elastic: 0,
+			session_slots: 100,
+			rotation_blocks: 10,
+			latency_ms: 20..120,
+			loss_per_mille: 0,
+			synchronous: false,
+			faults: BTreeSet::new(),
+			adversaries: 0,
+			spared: BTreeSet::new(),
+			storm_slots: 12,
+			calm_slots: 8,
+		}
+	}
+}
+
+impl Config {
+	/// Everything goes wrong that can: all faults, a third of the validators hostile, short sessions.
+	pub fn stormy(seed: u64, validators: u32, paras: u32) -> Self {
+		Self {
+			seed,
+			validators,
+			paras,
+			elastic: paras / 4,
+			session_slots: 25,
+			faults: Fault::ALL.into(),
+			adversaries: byzantine_threshold(validators as usize) as u32,
+			..Self::default()
+		}
+	}
+
+	/// The paras, with the number of their cores.
+	pub fn para_cores(&self) -> Vec<(ParaId, u32)> {
+		let cores = |para| if para < self.elastic { ELASTIC_CORES } else { 1 };
+		(0..self.paras).map(|para| (ParaId(2000 + para), cores(para))).collect()
+	}
+
+	/// Whether a slot is stormy, by its number since genesis.
+	pub fn is_stormy(&self, slot: u64) -> bool {
+		let cycle = self.storm_slots + self.calm_slots;
+		!self.faults.is_empty()
+			&& slot.checked_sub(FIRST_STORM).is_some_and(|since| since % cycle.max(1) < self.storm_slots)
+	}
+
+	/// Slots that are left of the storm, this one included; none in calm.
+	pub fn storm_left(&self, slot: u64) -> u64 {
+		(slot..slot + self.storm_slots).take_while(|slot| self.is_stormy(*slot)).count() as u64
+	}
+}

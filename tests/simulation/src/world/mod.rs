@@ -1,0 +1,461 @@
+//! Time, events, the nodes, and what they ask for.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `node` | a node, and what it remembers |
+//! | `effects` | what becomes of what machines ask for |
+//! | `links` | connections and partitions |
+//! | `blocks` | slots, authors, forks, finality |
+//! | `collating` | collators on a new leaf |
+//! | `weather` | when nodes stop and the network falls apart, and whether all goes on afterwards |
+//! | `hostile` | what validators do that mean harm |
+
+mod blocks;
+mod collating;
+mod effects;
+mod hostile;
+mod links;
+mod node;
+mod weather;
+
+use crate::{
+	collator::Head,
+	config::{Config, Fault},
+	dice::Dice,
+	judge::{Judge, Verdict, Violation},
+	keys::{sign_sr25519, Keyring, Memory, Signed},
+	network::Network,
+	relay::{genesis, Contexts, Ledger, Localized, Spec},
+	trace::Log,
+};
+use blocks::Authoring;
+use effects::Asked;
+use headway_availability::Encoding;
+use headway_collator_protocol::{collator_side::CollatorSide, Declaration};
+use headway_machine::{testing, Effects, RequestError, Timestamp};
+use headway_pipeline::{Collator, Event, Validator};
+use headway_primitives::{
+	CandidateEvent, CandidateHash, CollatorPair, Hash, ParaId, ValidationCode, ValidatorPair,
+	RELAY_CHAIN_SLOT_DURATION_MILLIS,
+};
+use headway_provisioner::ProvisionedData;
+use node::{peer_of, Machine, Node, Role};
+use parking_lot::Mutex;
+use sp_core::Pair;
+use std::{
+	collections::{BTreeMap, BTreeSet, VecDeque},
+	sync::Arc,
+	time::Duration,
+};
+use weather::{Recovery, Weather};
+
+/// Time from one slot to the next.
+const SLOT: Duration = Duration::from_millis(RELAY_CHAIN_SLOT_DURATION_MILLIS);
+/// Slot of genesis: any that is not zero.
+const GENESIS_SLOT: u64 = 1_000;
+/// Lines of the trace that are kept.
+const LINES_MAX: usize = 1 << 16;
+/// Streams of decisions, apart from that of the network.
+const HOSTILE_STREAM: u64 = 3;
+const ROLES_STREAM: u64 = 4;
+
+/// The bytes of a key: the same for all that a validator signs.
+fn raw(key: &impl AsRef<[u8]>) -> Vec<u8> {
+	key.as_ref().to_vec()
+}
+
+/// Something that will happen.
+enum Item {
+	/// Something reaches a life of a node: from outside, if it comes from another node.
+	Deliver { node: usize, life: u32, from: Option<usize>, event: Event },
+	/// A node's deadline may have come.
+	Wake { node: usize, life: u32 },
+	/// A slot begins: somebody authors a block.
+	Slot(u64),
+	/// An author waits no longer.
+	Author(u64),
+	/// A request that nobody answered.
+	Expire(u64),
+	/// Two nodes have a substream from now on.
+	Connect(usize, usize),
+	/// A relay block reaches a node.
+	Block { node: usize, hash: Hash },
+	/// A node starts again.
+	Restart(usize),
+	/// The network is whole again.
+	Rejoin,
+}
+
+/// A simulated network.
+pub struct World {
+	config: Config,
+	now: Timestamp,
+	steps: u64,
+	sequence: u64,
+	queue: BTreeMap<(Timestamp, u64), Item>,
+	nodes: Vec<Node>,
+	network: Network,
+	ledger: Arc<Ledger>,
+	contexts: Contexts,
+	/// Keys of the validators, which are the first nodes.
+	keys: Vec<ValidatorPair>,
+	/// The node of each key, by its bytes.
+	authorities: BTreeMap<Vec<u8>, usize>,
+	memory: Arc<Memory>,
+	signed: Arc<Mutex<Vec<Signed>>>,
+	/// Requests under way, by the number that the asked node knows.
+	requests: BTreeMap<u64, Asked>,
+	next_number: u64,
+	/// Authors that wait for their provisioner.
+	authoring: BTreeMap<u64, Authoring>,
+	slot: u64,
+	/// Number and hash of the newest block, and of the newest that enough validators build on.
+	best: (u32, Hash),
+	finalized: (u32, Hash),
+	events: BTreeMap<Hash, Vec<CandidateEvent>>,
+	/// Chunks of data that somebody encoded lately: every validator of a group encodes the same.
+	encoded: VecDeque<(Hash, Encoding)>,
+	/// Candidates that were lately spoken of.
+	candidates: VecDeque<CandidateHash>,
+	/// Which half of the network each node is in; all in the same if it is whole.
+	halves: Vec<bool>,
+	weather: Weather,
+	hostile: Dice,
+	recovery: Option<Recovery>,
+	log: Log,
+	judge: Judge,
+	verdicts: Vec<Verdict>,
+}
+
+impl World {
+	/// A network at its genesis block, everybody connected.
+	///
+	/// # Errors
+	///
+	/// The runtime refuses such a network.
+	pub fn new(config: Config) -> Result<Self, genesis::Error> {
+		let keys = testing::validator_keys(config.validators);
+		let ledger = Arc::new(Ledger::new(&Spec {
+			validators: keys.iter().map(|pair| pair.public()).collect(),
+			paras: config.para_cores(),
+			head: Head { number: 0, parent: Hash::zero(), relay_parent: Hash::zero() }.to_head_data(),
+			code: ValidationCode(b"simulated".to_vec()),
+			session_slots: config.session_slots,
+			rotation_blocks: config.rotation_blocks,
+			synchronous: config.synchronous,
+		})?);
+		let genesis = ledger.genesis();
+		let mut world = Self {
+			now: Timestamp::from_unix_ms(GENESIS_SLOT * RELAY_CHAIN_SLOT_DURATION_MILLIS),
+			steps: 0,
+			sequence: 0,
+			queue: BTreeMap::new(),
+			nodes: Vec::new(),
+			network: Network::new(config.seed, config.latency_ms.clone(), config.loss_per_mille),
+			contexts: Contexts::new(ledger.clone()),
+			ledger,
+			authorities: keys.iter().enumerate().map(|(node, pair)| (raw(&pair.public()), node)).collect(),
+			keys,
+			memory: Arc::default(),
+			signed: Arc::default(),
+			requests: BTreeMap::new(),
+			next_number: 0,
+			authoring: BTreeMap::new(),
+			slot: 0,
+			best: (0, genesis),
+			finalized: (0, genesis),
+			events: BTreeMap::new(),
+			encoded: VecDeque::new(),
+			candidates: VecDeque::new(),
+			halves: Vec::new(),
+			weather: Weather::new(config.seed),
+			hostile: Dice::new(config.seed, HOSTILE_STREAM),
+			recovery: None,
+			log: Log::new(LINES_MAX),
+			judge: Judge::default(),
+			verdicts: Vec::new(),
+			config,
+		};
+		for role in world.roles() {
+			let index = world.nodes.len();
+			let localized = world.keys.get(index).map(|pair| Localized::new(pair.public()));
+			let machine = world.machine(index, &role);
+			world.nodes.push(Node::new(index, role, machine, localized, genesis));
+			world.halves.push(false);
+		}
+		for node in 0..world.nodes.len() {
+			world.start(node);
+		}
+		world.connect_validators();
+		world.at(world.now + SLOT, Item::Slot(1));
+		Ok(world)
+	}
+
+	/// Runs until there are `blocks` relay blocks, or a rule is broken.
+	pub fn run(&mut self, blocks: u32) {
+		let slots_max = 2 * u64::from(blocks) + 20;
+		while self.best.0 < blocks && self.verdicts.is_empty() {
+			if self.slot > slots_max {
+				return self.accuse(Violation::NoBlocks);
+			}
+			let Some(((at, _), item)) = self.queue.pop_first() else { return };
+			self.now = at;
+			self.steps += 1;
+			self.step(item);
+			self.judge_signatures();
+		}
+	}
+
+	/// What happened, one line each; a long run keeps only the newest lines.
+	pub fn trace(&self) -> &Log {
+		&self.log
+	}
+
+	/// Which rules were broken.
+	pub fn verdicts(&self) -> &[Verdict] {
+		&self.verdicts
+	}
+
+	/// Number of the newest relay block.
+	pub fn best_number(&self) -> u32 {
+		self.best.0
+	}
+
+	/// Events that were handled.
+	pub fn steps(&self) -> u64 {
+		self.steps
+	}
+
+	/// Virtual time since genesis.
+	pub fn elapsed(&self) -> Duration {
+		self.now.since(Timestamp::from_unix_ms(GENESIS_SLOT * RELAY_CHAIN_SLOT_DURATION_MILLIS))
+	}
+
+	/// Relay blocks on all forks.
+	pub fn forks(&self) -> usize {
+		self.events.len() - self.best.0 as usize
+	}
+
+	/// Session of the newest relay block's children.
+	pub fn session(&mut self) -> u32 {
+		self.contexts.block(self.best.1).map_or(0, |block| block.session.index)
+	}
+
+	/// Numbers of the relay blocks in which a block of the para was included, ascending, each as often as there were.
+	pub fn included(&self, para: ParaId) -> Vec<u32> {
+		let mut included = Vec::new();
+		for (hash, header) in self.ledger.chain(self.best.1) {
+			for event in self.events.get(&hash).into_iter().flatten() {
+				if let CandidateEvent::CandidateIncluded(receipt, ..) = event {
+					if receipt.descriptor.para_id == para {
+						included.push(header.number);
+					}
+				}
+			}
+		}
+		included.reverse();
+		included
+	}
+
+	/// Validators that mean harm, with what they do.
+	pub fn adversaries(&self) -> Vec<(usize, Fault)> {
+		let fault = |(index, node): (usize, &Node)| Some((index, node.fault()?));
+		self.nodes.iter().enumerate().filter_map(fault).collect()
+	}
+
+	/// Who is who: validators first, then an honest collator for each para, then others.
+	fn roles(&self) -> Vec<Role> {
+		let mut dice = Dice::new(self.config.seed, ROLES_STREAM);
+		let byzantine: Vec<_> =
+			Fault::BYZANTINE.into_iter().filter(|fault| self.config.faults.contains(fault)).collect();
+		let n = self.config.validators as usize;
+		let mut faults: Vec<Option<Fault>> = vec![None; n];
+		let mut order: Vec<usize> = (0..n).collect();
+		for place in 0..(self.config.adversaries as usize).min(n) {
+			order.swap(place, place + dice.below((n - place) as u64) as usize);
+			// Drawn from all kinds, so that the others stay what they are if one is left out.
+			let fault = Fault::BYZANTINE[place % Fault::BYZANTINE.len()];
+			if byzantine.contains(&fault) && !self.config.spared.contains(&order[place]) {
+				faults[order[place]] = Some(fault);
+			}
+		}
+		let paras = self.config.para_cores();
+		let validators = faults.into_iter().map(|fault| Role::Validator { fault });
+		let collators = paras.iter().map(|(para, _)| Role::Collator { para: *para, is_honest: true });
+		let garbage = self.config.faults.contains(&Fault::Garbage);
+		let others = paras.iter().step_by(2).filter(|_| garbage);
+		let others = others.map(|(para, _)| Role::Collator { para: *para, is_honest: false });
+		validators.chain(collators).chain(others).collect()
+	}
+
+	/// Machines that know nothing yet.
+	fn machine(&self, node: usize, role: &Role) -> Machine {
+		match role {
+			Role::Validator { .. } => {
+				let (memory, log) = (self.memory.clone(), self.signed.clone());
+				let signer = Keyring::new(node, self.keys[node].clone(), memory, log);
+				Box::new(Validator::new(Default::default(), Arc::new(signer), self.memory.clone()))
+			},
+			Role::Collator { .. } => {
+				let pair = CollatorPair::from_seed(&sp_core::H256::from_low_u64_be(node as u64 + 1).0);
+				let sign = |payload: &[u8]| sign_sr25519(pair.as_ref(), payload).into();
+				let declaration = Declaration::new(pair.public(), &peer_of(node), sign);
+				Box::new(Collator::new(CollatorSide::new(declaration)))
+			},
+		}
+	}
+
+	/// A node begins to work on its best block.
+	fn start(&mut self, node: usize) {
+		let entries = self.nodes[node].stored_notes();
+		self.handle(node, Event::Restore { entries });
+		if let Some(para) = self.nodes[node].para() {
+			self.handle(node, Event::CollateOn(para));
+		}
+		let (_, best) = self.nodes[node].best;
+		self.activate(node, best);
+	}
+
+	/// Stops a node: it loses what was sent to it, and everybody loses it.
+	pub fn stop(&mut self, node: usize) {
+		for other in self.nodes[node].peers.clone() {
+			self.disconnect(node, other);
+		}
+		let state = &mut self.nodes[node];
+		state.is_down = true;
+		state.life += 1;
+		state.wake_at = None;
+		state.leaves.clear();
+		state.session = None;
+		state.built.clear();
+		self.log.push(self.now, format_args!("node {node} stops"));
+	}
+
+	fn restart(&mut self, node: usize) {
+		if !self.nodes[node].is_down {
+			return;
+		}
+		self.log.push(self.now, format_args!("node {node} starts again"));
+		let role = self.nodes[node].role.clone();
+		self.nodes[node].machine = self.machine(node, &role);
+		self.nodes[node].is_down = false;
+		self.start(node);
+		self.reconnect();
+		self.catch_up(node);
+	}
+
+	fn step(&mut self, item: Item) {
+		match item {
+			Item::Deliver { node, life, from, event } => {
+				let state = &self.nodes[node];
+				if state.life == life && from.is_none_or(|from| state.peers.contains(&from)) {
+					self.handle(node, event);
+				}
+			},
+			Item::Wake { node, life } => self.wake(node, life),
+			Item::Slot(slot) => self.on_slot(slot),
+			Item::Author(token) => self.make_block(token, ProvisionedData::default()),
+			Item::Connect(a, b) => self.connect(a, b),
+			Item::Expire(id) => {
+				if let Some(Asked { node, life, token }) = self.requests.remove(&id) {
+					if self.nodes[node].life == life {
+						self.handle(node, Event::Response { token, result: Err(RequestError::Timeout) });
+					}
+				}
+			},
+			Item::Block { node, hash } => self.on_block(node, hash),
+			Item::Restart(node) => self.restart(node),
+			Item::Rejoin => self.rejoin(),
+		}
+	}
+
+	fn wake(&mut self, node: usize, life: u32) {
+		let state = &mut self.nodes[node];
+		if state.is_down || state.life != life {
+			return;
+		}
+		state.wake_at = None;
+		let mut effects = Effects::new();
+		if state.machine.next_deadline().is_some_and(|deadline| deadline <= self.now) {
+			state.machine.tick(self.now, &mut effects);
+		}
+		self.carry_out(node, effects);
+	}
+
+	fn handle(&mut self, node: usize, event: Event) {
+		if self.nodes[node].is_down {
+			return;
+		}
+		let mut effects = Effects::new();
+		self.nodes[node].machine.handle(self.now, event, &mut effects);
+		self.carry_out(node, effects);
+	}
+
+	/// Within the node: at once, but after what is under way.
+	fn deliver(&mut self, node: usize, event: Event) {
+		self.deliver_at(self.now, node, event);
+	}
+
+	fn deliver_at(&mut self, at: Timestamp, node: usize, event: Event) {
+		let life = self.nodes[node].life;
+		self.at(at, Item::Deliver { node, life, from: None, event });
+	}
+
+	fn at(&mut self, at: Timestamp, item: Item) {
+		self.sequence += 1;
+		self.queue.insert((at, self.sequence), item);
+	}
+
+	/// A number that was not given before.
+	fn number(&mut self) -> u64 {
+		self.next_number += 1;
+		self.next_number
+	}
+
+	fn accuse(&mut self, violation: Violation) {
+		self.log.push(self.now, format_args!("violation: {violation}"));
+		let (step, at, number) = (self.steps, self.now, self.best.0);
+		self.verdicts.push(Verdict { step, at, number, violation });
+	}
+
+	/// Looks at what was signed in this step.
+	fn judge_signatures(&mut self) {
+		let signed = std::mem::take(&mut *self.signed.lock());
+		for signed in signed {
+			if !self.nodes[signed.node].is_honest() {
+				continue;
+			}
+			let limit = self.seconding_limit(signed.node, signed.scheduling_parent);
+			let life = self.nodes[signed.node].life;
+			if let Some(violation) = self.judge.signed(signed, life, limit) {
+				self.accuse(violation);
+			}
+		}
+	}
+
+	/// Candidates that a validator may second: as many as the claim queue has places for its core.
+	fn seconding_limit(&mut self, node: usize, scheduling_parent: Hash) -> usize {
+		let key = self.keys[node].public();
+		let Ok(block) = self.contexts.block(scheduling_parent) else { return 0 };
+		let index = block.session.info.validators.iter().position(|validator| *validator == key);
+		let group =
+			index.and_then(|index| block.session.group_of(headway_primitives::ValidatorIndex(index as u32)));
+		let core = group.map(|group| block.core_for_group(group));
+		core.and_then(|core| block.claim_queue.get(&core)).map_or(0, |claims| claims.len())
+	}
+
+	/// Validators that are up.
+	fn live_validators(&self) -> Vec<usize> {
+		(0..self.keys.len()).filter(|node| !self.nodes[*node].is_down).collect()
+	}
+
+	/// Whether a node does harm just now.
+	fn acts(&self, node: usize, fault: Fault) -> bool {
+		self.nodes[node].fault() == Some(fault) && self.config.is_stormy(self.slot)
+	}
+
+	/// All nodes that are in the same half of the network.
+	fn reachable(&self, from: usize) -> BTreeSet<usize> {
+		(0..self.nodes.len()).filter(|node| self.halves[*node] == self.halves[from]).collect()
+	}
+}
