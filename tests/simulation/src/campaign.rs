@@ -12,9 +12,6 @@ use std::{
 	time::Duration,
 };
 
-/// Lines of the trace that are shown of a failure.
-const LINES_SHOWN: usize = 30;
-
 /// How a world failed.
 #[derive(Clone, Debug)]
 pub enum Failure {
@@ -62,7 +59,7 @@ pub struct Outcome {
 	pub steps: u64,
 	/// Hash of the trace.
 	pub hash: H256,
-	/// The last lines of the trace.
+	/// The trace, without its beginning if it is long.
 	pub lines: Vec<String>,
 	/// Validators that meant harm.
 	pub adversaries: Vec<(usize, Fault)>,
@@ -85,8 +82,6 @@ pub fn run(config: &Config, blocks: u32) -> Outcome {
 		Some(message) => Some(Failure::Panicked(message)),
 		None => world.verdicts().first().cloned().map(Failure::Broken),
 	};
-	let mut lines: Vec<_> = world.trace().lines().rev().take(LINES_SHOWN).map(str::to_owned).collect();
-	lines.reverse();
 	Outcome {
 		failure,
 		blocks: (world.best_number(), world.forks()),
@@ -95,7 +90,7 @@ pub fn run(config: &Config, blocks: u32) -> Outcome {
 		elapsed: world.elapsed(),
 		steps: world.steps(),
 		hash: world.trace().hash(),
-		lines,
+		lines: world.trace().lines().map(str::to_owned).collect(),
 		adversaries: world.adversaries(),
 	}
 }

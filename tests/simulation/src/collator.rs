@@ -81,15 +81,20 @@ pub fn execute(execution: &Execution, cares: bool) -> Result<ValidationResult, E
 pub const UNINCLUDED_SEGMENT_CAPACITY: u64 = 3;
 
 /// What to build on: the collator's own newest block, as long as it descends from what the chain has and is not too far
-/// ahead; otherwise what the chain has. `capacity` is how far is not too far.
-pub fn choose_parent(own: &[HeadData], on_chain: &[HeadData], capacity: u64) -> Option<HeadData> {
+/// ahead; otherwise what the chain has. `capacity` is how far is not too far; blocks whose relay parent is not `in_scope`, on
+/// another fork for example, cannot be backed any more, nor can what builds on them.
+pub fn choose_parent(
+	own: &[HeadData],
+	on_chain: &[HeadData],
+	capacity: u64,
+	in_scope: impl Fn(Hash) -> bool,
+) -> Option<HeadData> {
 	let included = Head::read(on_chain.first()?)?;
 	let newest_on_chain = on_chain.last()?;
 	let known = own.iter().position(|head| head == newest_on_chain);
-	let candidate = match known {
-		Some(_) => own.last()?,
-		None => newest_on_chain,
-	};
+	let beyond = known.and_then(|position| own.get(position + 1..)).unwrap_or_default();
+	let usable = |head: &&HeadData| Head::read(head).is_some_and(|head| in_scope(head.relay_parent));
+	let candidate = beyond.iter().take_while(usable).last().unwrap_or(newest_on_chain);
 	let ahead = Head::read(candidate)?.number.saturating_sub(included.number);
 	if ahead < capacity {
 		return Some(candidate.clone());
@@ -97,4 +102,33 @@ pub fn choose_parent(own: &[HeadData], on_chain: &[HeadData], capacity: u64) -> 
 	// Full: what we built beyond the chain's newest was lost, unless the chain itself is full.
 	let ahead = Head::read(newest_on_chain)?.number.saturating_sub(included.number);
 	(ahead < capacity).then(|| newest_on_chain.clone())
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	/// Heads 0, 1, 2 and so on, each built on the relay block of the same number.
+	fn heads(n: u8) -> Vec<HeadData> {
+		let genesis = Head { number: 0, parent: Hash::zero(), relay_parent: Hash::zero() };
+		let mut heads = vec![genesis.to_head_data()];
+		for relay in 1..n {
+			let child = Head::child(&heads[heads.len() - 1], Hash::repeat_byte(relay)).expect("a head");
+			heads.push(child.to_head_data());
+		}
+		heads
+	}
+
+	#[test]
+	fn a_collator_builds_on_its_newest_block_of_this_fork() {
+		let own = heads(4);
+		let chosen = |on_chain: &[HeadData], capacity, gone: u8| {
+			let parent = choose_parent(&own, on_chain, capacity, |hash| hash != Hash::repeat_byte(gone))?;
+			Some(Head::read(&parent)?.number)
+		};
+		assert_eq!(chosen(&own[..1], 9, 0), Some(3));
+		assert_eq!(chosen(&own[..1], 9, 2), Some(1), "block 2 is on another fork");
+		assert_eq!(chosen(&own[..2], 3, 0), Some(1), "block 3 is too far ahead");
+		assert_eq!(chosen(&own[..4], 3, 0), None, "the chain is full");
+	}
 }

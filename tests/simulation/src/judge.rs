@@ -1,6 +1,5 @@
 //! What must hold whatever goes wrong, and who did not keep to it.
 
-use crate::keys::Signed;
 use headway_machine::{BlockContext, Timestamp, Verifier};
 use headway_primitives::{
 	effective_minimum_backing_votes, BackedCandidate, CandidateHash, CompactStatement, Hash, ParaId,
@@ -140,6 +139,19 @@ pub struct Verdict {
 	pub violation: Violation,
 }
 
+/// What a validator says of a candidate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Said {
+	/// The validator's node.
+	pub node: usize,
+	/// Which of its lives.
+	pub life: u32,
+	/// What it says.
+	pub statement: CompactStatement,
+	/// Scheduling parent that it is bound to.
+	pub scheduling_parent: Hash,
+}
+
 /// Votes of one life of a validator at one scheduling parent: it cannot know what it signed before it crashed.
 #[derive(Default)]
 struct Votes {
@@ -147,7 +159,7 @@ struct Votes {
 	valid: BTreeSet<CandidateHash>,
 }
 
-/// Looks at what honest validators sign.
+/// Looks at what honest validators say.
 ///
 /// # Bounds
 ///
@@ -164,9 +176,9 @@ impl Judge {
 		self.invalid.insert(candidate);
 	}
 
-	/// Whether an honest validator, in one of its lives, may sign this. `limit` is how many candidates it may second.
-	pub fn signed(&mut self, signed: Signed, life: u32, limit: usize) -> Option<Violation> {
-		let Signed { node, statement, scheduling_parent, .. } = signed;
+	/// Whether an honest validator may say this. `limit` is how many candidates it may second.
+	pub fn said(&mut self, said: Said, limit: usize) -> Option<Violation> {
+		let Said { node, life, statement, scheduling_parent } = said;
 		let candidate = statement.candidate_hash();
 		let votes = self.votes.entry((node, life, scheduling_parent)).or_default();
 		match statement {
@@ -212,8 +224,8 @@ pub fn has_quorum(verifier: &dyn Verifier, at: &BlockContext, backed: &BackedCan
 mod tests {
 	use super::*;
 
-	fn signed(statement: CompactStatement) -> Signed {
-		Signed { node: 1, statement, session: 0, scheduling_parent: Hash::repeat_byte(9) }
+	fn said(life: u32, statement: CompactStatement) -> Said {
+		Said { node: 1, life, statement, scheduling_parent: Hash::repeat_byte(9) }
 	}
 
 	fn candidate(n: u8) -> CandidateHash {
@@ -223,17 +235,17 @@ mod tests {
 	#[test]
 	fn a_validator_that_seconds_a_candidate_does_not_vote_for_it_in_the_same_life() {
 		let mut judge = Judge::default();
-		assert_eq!(judge.signed(signed(CompactStatement::Seconded(candidate(1))), 0, 3), None);
-		assert_eq!(judge.signed(signed(CompactStatement::Valid(candidate(2))), 0, 3), None);
-		assert_eq!(judge.signed(signed(CompactStatement::Valid(candidate(1))), 1, 3), None);
-		let violation = judge.signed(signed(CompactStatement::Valid(candidate(1))), 0, 3);
+		assert_eq!(judge.said(said(0, CompactStatement::Seconded(candidate(1))), 3), None);
+		assert_eq!(judge.said(said(0, CompactStatement::Valid(candidate(2))), 3), None);
+		assert_eq!(judge.said(said(1, CompactStatement::Valid(candidate(1))), 3), None);
+		let violation = judge.said(said(0, CompactStatement::Valid(candidate(1))), 3);
 		assert_eq!(violation, Some(Violation::BothVotes { node: 1, candidate: candidate(1) }));
 	}
 
 	#[test]
 	fn a_validator_seconds_no_more_than_its_core_has_places_for() {
 		let mut judge = Judge::default();
-		let mut second = |n| judge.signed(signed(CompactStatement::Seconded(candidate(n))), 0, 2);
+		let mut second = |n| judge.said(said(0, CompactStatement::Seconded(candidate(n))), 2);
 		assert_eq!((second(1), second(2), second(2)), (None, None, None));
 		assert_eq!(second(3), Some(Violation::TooManySeconded { node: 1, count: 3, limit: 2 }));
 	}
@@ -242,7 +254,7 @@ mod tests {
 	fn a_vote_for_an_invalid_candidate_is_a_violation() {
 		let mut judge = Judge::default();
 		judge.note_invalid(candidate(1));
-		let violation = judge.signed(signed(CompactStatement::Valid(candidate(1))), 0, 3);
+		let violation = judge.said(said(0, CompactStatement::Valid(candidate(1))), 3);
 		assert_eq!(violation, Some(Violation::VotedInvalid { node: 1, candidate: candidate(1) }));
 	}
 }

@@ -4,11 +4,8 @@
 //! blocks, and so into all hashes. Machines need not check again what somebody in this world signed or checked: at a
 //! hundred validators that would be most of the work.
 
-use codec::Decode;
 use headway_machine::{Signer, Sr25519Verifier, Verifier};
-use headway_primitives::{
-	CompactStatement, Hash, SigningContext, ValidatorId, ValidatorPair, ValidatorSignature,
-};
+use headway_primitives::{ValidatorId, ValidatorPair, ValidatorSignature};
 use parking_lot::Mutex;
 use rand_chacha::{rand_core::SeedableRng, ChaCha20Rng};
 use schnorrkel::{context::attach_rng, signing_context};
@@ -70,31 +67,16 @@ impl Verifier for Memory {
 	}
 }
 
-/// A statement that a validator's machines signed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Signed {
-	/// The validator's node.
-	pub node: usize,
-	/// What it says.
-	pub statement: CompactStatement,
-	/// Session that it is bound to.
-	pub session: u32,
-	/// Scheduling parent that it is bound to.
-	pub scheduling_parent: Hash,
-}
-
-/// The key of one validator; writes down which statements it signs.
+/// The key of one validator.
 pub struct Keyring {
-	node: usize,
 	pair: ValidatorPair,
 	memory: Arc<Memory>,
-	log: Arc<Mutex<Vec<Signed>>>,
 }
 
 impl Keyring {
-	/// The key of a node's validator. Statements go to `log`.
-	pub fn new(node: usize, pair: ValidatorPair, memory: Arc<Memory>, log: Arc<Mutex<Vec<Signed>>>) -> Self {
-		Self { node, pair, memory, log }
+	/// Signs with this key; what it signs is remembered as good.
+	pub fn new(pair: ValidatorPair, memory: Arc<Memory>) -> Self {
+		Self { pair, memory }
 	}
 }
 
@@ -105,15 +87,6 @@ impl Signer for Keyring {
 		}
 		let signature = sign(&self.pair, message);
 		self.memory.remember(key, message, &signature);
-		// Bitfields do not decode as statements: those begin with a magic word.
-		if let Ok((statement, context)) = <(CompactStatement, SigningContext)>::decode(&mut &message[..]) {
-			self.log.lock().push(Signed {
-				node: self.node,
-				statement,
-				session: context.session_index,
-				scheduling_parent: context.parent_hash,
-			});
-		}
 		Some(signature)
 	}
 }

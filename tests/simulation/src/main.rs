@@ -49,6 +49,9 @@ struct Args {
 	/// Networks at a time.
 	#[arg(long, default_value_t = 1)]
 	jobs: usize,
+	/// Lines of the trace that are shown of a failure.
+	#[arg(long, default_value_t = 30)]
+	lines: usize,
 	/// Report failures as they are, without looking for smaller ones.
 	#[arg(long)]
 	no_shrink: bool,
@@ -128,7 +131,8 @@ fn report(args: &Args, config: &Config, outcome: Outcome) {
 	}
 	println!("  by: {}", command(&config, blocks));
 	println!("  hostile: {:?}", outcome.adversaries);
-	outcome.lines.iter().for_each(|line| println!("    {line}"));
+	let first = outcome.lines.len().saturating_sub(args.lines);
+	outcome.lines.iter().skip(first).for_each(|line| println!("    {line}"));
 }
 
 fn main() -> ExitCode {

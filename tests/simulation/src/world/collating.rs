@@ -25,10 +25,11 @@ impl World {
 			return;
 		}
 		let capacity = UNINCLUDED_SEGMENT_CAPACITY * cores.len() as u64;
+		let in_scope = |relay_parent| leaf.allowed_blocks().any(|block| block.hash == relay_parent);
 		for core_index in cores {
 			// Whoever offers invalid blocks has none of its own to build on.
 			let own = if is_honest { self.nodes[node].built.as_slice() } else { &[] };
-			let Some(parent) = choose_parent(own, &on_chain, capacity) else { return };
+			let Some(parent) = choose_parent(own, &on_chain, capacity, in_scope) else { return };
 			let Some(head) = Head::child(&parent, leaf.hash()) else { return };
 			let body = Body { head: head.to_head_data(), is_valid: is_honest };
 			let Some(submission) = submission(leaf, para, core_index, parent.clone(), &body) else { return };

@@ -11,8 +11,9 @@ use crate::{
 };
 use headway_availability::{EncodeError, Encoding, WriteOp};
 use headway_machine::{
-	wire::InboundRequest, Effects, InboundRequestId, MisbehaviorReport, NetworkEffect, NetworkEvent,
-	Recipient, Reputation, RequestError, Stage, Token, Trace,
+	wire::{InboundRequest, StatementMessage, ValidationMessage},
+	Effects, InboundRequestId, MisbehaviorReport, NetworkEffect, NetworkEvent, Recipient, Reputation,
+	RequestError, Stage, Token, Trace,
 };
 use headway_pipeline::{Effect, Event};
 use headway_primitives::AvailableData;
@@ -154,6 +155,9 @@ impl World {
 		let from = self.nodes[node].peer.clone();
 		match effect {
 			NetworkEffect::SendValidation { peers, message } => {
+				if let ValidationMessage::Statement(StatementMessage::Statement(at, statement)) = &message {
+					self.judge_statement(node, *at, statement.validator_index, statement.payload);
+				}
 				for to in peers.iter().filter_map(node_of) {
 					let event = NetworkEvent::Validation { peer: from.clone(), message: message.clone() };
 					self.send(node, to, event);

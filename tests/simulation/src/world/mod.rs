@@ -22,8 +22,8 @@ use crate::{
 	collator::Head,
 	config::{Config, Fault},
 	dice::Dice,
-	judge::{Judge, Verdict, Violation},
-	keys::{sign_sr25519, Keyring, Memory, Signed},
+	judge::{Judge, Said, Verdict, Violation},
+	keys::{sign_sr25519, Keyring, Memory},
 	network::Network,
 	relay::{genesis, Contexts, Ledger, Localized, Spec},
 	trace::Log,
@@ -35,12 +35,11 @@ use headway_collator_protocol::{collator_side::CollatorSide, Declaration};
 use headway_machine::{testing, Effects, RequestError, Timestamp};
 use headway_pipeline::{Collator, Event, Validator};
 use headway_primitives::{
-	CandidateEvent, CandidateHash, CollatorPair, Hash, ParaId, ValidationCode, ValidatorPair,
-	RELAY_CHAIN_SLOT_DURATION_MILLIS,
+	CandidateEvent, CandidateHash, CollatorPair, CompactStatement, Hash, ParaId, ValidationCode,
+	ValidatorIndex, ValidatorPair, RELAY_CHAIN_SLOT_DURATION_MILLIS,
 };
 use headway_provisioner::ProvisionedData;
 use node::{peer_of, Machine, Node, Role};
-use parking_lot::Mutex;
 use sp_core::Pair;
 use std::{
 	collections::{BTreeMap, BTreeSet, VecDeque},
@@ -102,7 +101,6 @@ pub struct World {
 	/// The node of each key, by its bytes.
 	authorities: BTreeMap<Vec<u8>, usize>,
 	memory: Arc<Memory>,
-	signed: Arc<Mutex<Vec<Signed>>>,
 	/// Requests under way, by the number that the asked node knows.
 	requests: BTreeMap<u64, Asked>,
 	next_number: u64,
@@ -157,7 +155,6 @@ impl World {
 			authorities: keys.iter().enumerate().map(|(node, pair)| (raw(&pair.public()), node)).collect(),
 			keys,
 			memory: Arc::default(),
-			signed: Arc::default(),
 			requests: BTreeMap::new(),
 			next_number: 0,
 			authoring: BTreeMap::new(),
@@ -202,7 +199,6 @@ impl World {
 			self.now = at;
 			self.steps += 1;
 			self.step(item);
-			self.judge_signatures();
 		}
 	}
 
@@ -292,8 +288,7 @@ impl World {
 	fn machine(&self, node: usize, role: &Role) -> Machine {
 		match role {
 			Role::Validator { .. } => {
-				let (memory, log) = (self.memory.clone(), self.signed.clone());
-				let signer = Keyring::new(node, self.keys[node].clone(), memory, log);
+				let signer = Keyring::new(self.keys[node].clone(), self.memory.clone());
 				Box::new(Validator::new(Default::default(), Arc::new(signer), self.memory.clone()))
 			},
 			Role::Collator { .. } => {
@@ -418,30 +413,26 @@ impl World {
 		self.verdicts.push(Verdict { step, at, number, violation });
 	}
 
-	/// Looks at what was signed in this step.
-	fn judge_signatures(&mut self) {
-		let signed = std::mem::take(&mut *self.signed.lock());
-		for signed in signed {
-			if !self.nodes[signed.node].is_honest() {
-				continue;
-			}
-			let limit = self.seconding_limit(signed.node, signed.scheduling_parent);
-			let life = self.nodes[signed.node].life;
-			if let Some(violation) = self.judge.signed(signed, life, limit) {
-				self.accuse(violation);
-			}
+	/// Looks at a statement that a node sends: whether it is its own, and whether an honest validator makes it.
+	fn judge_statement(
+		&mut self,
+		node: usize,
+		scheduling_parent: Hash,
+		by: ValidatorIndex,
+		statement: CompactStatement,
+	) {
+		let Ok(block) = self.contexts.block(scheduling_parent) else { return };
+		let key = self.keys.get(node).map(|pair| pair.public());
+		if !self.nodes[node].is_honest() || key.is_none() || block.session.validator(by) != key.as_ref() {
+			return;
 		}
-	}
-
-	/// Candidates that a validator may second: as many as the claim queue has places for its core.
-	fn seconding_limit(&mut self, node: usize, scheduling_parent: Hash) -> usize {
-		let key = self.keys[node].public();
-		let Ok(block) = self.contexts.block(scheduling_parent) else { return 0 };
-		let index = block.session.info.validators.iter().position(|validator| *validator == key);
-		let group =
-			index.and_then(|index| block.session.group_of(headway_primitives::ValidatorIndex(index as u32)));
-		let core = group.map(|group| block.core_for_group(group));
-		core.and_then(|core| block.claim_queue.get(&core)).map_or(0, |claims| claims.len())
+		// As many as the claim queue has places for the core.
+		let core = block.session.group_of(by).map(|group| block.core_for_group(group));
+		let limit = core.and_then(|core| block.claim_queue.get(&core)).map_or(0, |claims| claims.len());
+		let said = Said { node, life: self.nodes[node].life, statement, scheduling_parent };
+		if let Some(violation) = self.judge.said(said, limit) {
+			self.accuse(violation);
+		}
 	}
 
 	/// Validators that are up.
