@@ -49,7 +49,7 @@ use headway_primitives::{
 };
 use state::{Candidate, Purpose, SchedulingParent};
 use std::{
-	collections::{BTreeMap, BTreeSet},
+	collections::{BTreeMap, BTreeSet, VecDeque},
 	sync::Arc,
 };
 
@@ -58,6 +58,9 @@ pub(crate) const NAME: &str = "candidate-backing";
 /// Sessions whose execution environment is remembered, for relay parents that are older than their scheduling
 /// parent.
 const SESSIONS_MAX: usize = 6;
+/// Former scheduling parents of which is remembered what we said: a partition that lasts longer than so many blocks also
+/// lasts longer than anybody would back on its blocks.
+const SETTLED_MAX: usize = 64;
 
 /// What happens to backing.
 #[derive(Clone, Debug)]
@@ -257,6 +260,7 @@ enum Step {
 ///   candidate, and our own job. Usually empty between two calls.
 /// - `questions`: one per job and introduction, and one per [`Event::CanSecond`] that is not answered yet.
 /// - `executor_params`: six sessions.
+/// - `settled`: [`SETTLED_MAX`] former scheduling parents, each with candidates of its table and of our jobs.
 pub struct Backing {
 	signer: Arc<dyn Signer>,
 	view: View,
@@ -266,6 +270,9 @@ pub struct Backing {
 	questions: BTreeMap<Token, Question>,
 	tokens: Tokens,
 	executor_params: BTreeMap<SessionIndex, Arc<ExecutorParams>>,
+	/// Candidates that are settled at scheduling parents that left our view, oldest first. A fork that arrives late
+	/// brings its blocks back into view, and we must not contradict what we said there.
+	settled: VecDeque<(Hash, BTreeSet<CandidateHash>)>,
 	/// Whether a finalized block ever allowed descriptors of version 3. Never unset.
 	v3_ever_seen: bool,
 }
@@ -282,6 +289,7 @@ impl Backing {
 			questions: BTreeMap::new(),
 			tokens: Tokens::default(),
 			executor_params: BTreeMap::new(),
+			settled: VecDeque::new(),
 			v3_ever_seen: false,
 		}
 	}
@@ -301,6 +309,9 @@ impl Backing {
 		let gone: BTreeSet<Hash> = self.view.update(&update).into_iter().collect();
 		for hash in &gone {
 			let Some(state) = self.scheduling_parents.remove(hash) else { continue };
+			if !state.settled.is_empty() {
+				self.settled.push_back((*hash, state.settled));
+			}
 			for (candidate_hash, job) in state.jobs {
 				if let Some(token) = job.waits_for {
 					self.questions.remove(&token);
@@ -325,8 +336,17 @@ impl Backing {
 		for block in leaf.allowed_blocks() {
 			let session = &block.session;
 			self.executor_params.insert(session.index, session.executor_params.clone());
-			let state = || SchedulingParent::new(block.clone());
-			self.scheduling_parents.entry(block.hash).or_insert_with(state);
+			if self.scheduling_parents.contains_key(&block.hash) {
+				continue;
+			}
+			let mut state = SchedulingParent::new(block.clone());
+			if let Some(position) = self.settled.iter().position(|(hash, _)| *hash == block.hash) {
+				state.settled = self.settled.remove(position).map(|(_, settled)| settled).unwrap_or_default();
+			}
+			self.scheduling_parents.insert(block.hash, state);
+		}
+		while self.settled.len() > SETTLED_MAX {
+			self.settled.pop_front();
 		}
 		while self.executor_params.len() > SESSIONS_MAX {
 			self.executor_params.pop_first();

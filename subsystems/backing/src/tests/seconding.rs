@@ -370,3 +370,26 @@ fn the_same_events_give_the_same_effects() {
 	};
 	assert_eq!(run(), run());
 }
+
+#[test]
+fn what_was_said_at_a_scheduling_parent_that_comes_back_is_not_contradicted() {
+	let fork = || {
+		let parent = block(10, Some(0));
+		(BlockContext { hash: hash(99), parent_hash: parent.hash, ..block(11, Some(0)) }, vec![parent])
+	};
+	for voted_first in [true, false] {
+		let mut harness = Harness::new();
+		let candidate = harness.candidate(1, 0, 1);
+		let (first, again) = match voted_first {
+			true => (candidate.seconded(1), candidate.second()),
+			false => (candidate.second(), candidate.seconded(1)),
+		};
+		let said = |effects: &[Effect]| count(effects, "share valid") + count(effects, "share seconded");
+		assert_eq!(said(&harness.send(first)), 1);
+		// Another fork is finalized for us, and then this one turns out to be longer.
+		harness.deactivate(hash(10));
+		let (leaf, ancestry) = fork();
+		harness.activate(leaf, ancestry);
+		assert_eq!(said(&harness.send(again)), 0, "voted first: {voted_first}");
+	}
+}
