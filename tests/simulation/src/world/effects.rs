@@ -86,6 +86,8 @@ impl World {
 					self.deliver(node, Event::RelayParentInfo { token, info });
 				},
 				Effect::Inherent { token, data } => self.make_block(token.0, data.unwrap_or_default()),
+				// Nobody asks for one here.
+				Effect::FragmentChain { .. } => {},
 				Effect::Misbehavior(report) => self.on_misbehavior(node, &report),
 				Effect::SubmissionRejected { error, .. } => {
 					self.log.push(self.now, format_args!("node {node} submission rejected: {error}"))
