@@ -16,10 +16,12 @@ use bitvec::prelude::{BitVec, Lsb0};
 use codec::Encode;
 use core::cell::RefCell;
 use frame_support::{
-	construct_runtime, derive_impl, parameter_types,
+	construct_runtime, derive_impl,
+	dispatch::GetDispatchInfo,
+	parameter_types,
 	traits::{
 		AsEnsureOriginWithArg, ConstU128, ConstU32, ConstU64, EnqueueMessage, Footprint, Hooks,
-		OneSessionHandler, QueueFootprint, QueueFootprintQuery, Randomness,
+		OneSessionHandler, QueueFootprint, QueueFootprintQuery, Randomness, UnfilteredDispatchable,
 	},
 	BoundedSlice, PalletId,
 };
@@ -69,6 +71,7 @@ parameter_types! {
 #[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
 impl frame_system::Config for Test {
 	type Block = Block;
+	type DbWeight = frame_support::weights::constants::RocksDbWeight;
 	type AccountData = pallet_balances::AccountData<Balance>;
 }
 
@@ -489,8 +492,13 @@ impl Chain {
 	) -> Processed {
 		let data = InherentData { bitfields, backed_candidates, disputes, parent_header: self.parent() };
 		let processed = self.author(data);
-		ParaInherent::enter(RuntimeOrigin::none(), processed.data.clone())
+		let enter = paras_inherent::Call::<Test>::enter { data: processed.data.clone() };
+		let declared = enter.get_dispatch_info().call_weight;
+		let executed = enter
+			.dispatch_bypass_filter(RuntimeOrigin::none())
 			.expect("what the author's pipeline returns is accepted");
+		let charged = executed.actual_weight.expect("the inherent knows what it weighed");
+		assert!(charged.all_lte(declared), "{charged} after, {declared} before");
 		self.end_block();
 		processed
 	}

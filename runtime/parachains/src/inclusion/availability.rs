@@ -57,9 +57,20 @@ impl<T: Config> Pallet<T> {
 		included
 	}
 
+	/// The most that inclusions may weigh in this block: every candidate that waits becomes available.
+	///
+	/// What a candidate brings was limited when it was backed, by a configuration that may have changed since, so
+	/// the candidates are looked at. Whoever executes the inherent needs them anyway.
+	pub(crate) fn enactment_weight_max() -> Weight {
+		PendingAvailability::<T>::iter_values().flatten().fold(Weight::zero(), |sum, pending| {
+			sum.saturating_add(enactment_weight::<T>(&pending.commitments))
+		})
+	}
+
 	/// Includes a candidate: its outputs take effect. Returns the weight.
 	pub(crate) fn enact_candidate(candidate: CandidatePendingAvailability) -> Weight {
 		let receipt = candidate.receipt();
+		let weight = enactment_weight::<T>(&candidate.commitments);
 		let CandidatePendingAvailability {
 			core,
 			commitments,
@@ -70,11 +81,6 @@ impl<T: Config> Pallet<T> {
 			..
 		} = candidate;
 		let para = receipt.descriptor.para_id;
-		let weight = weights::enact_candidate::<T>(
-			commitments.upward_messages.len(),
-			commitments.horizontal_messages.len(),
-			commitments.new_validation_code.as_ref().map_or(0, |code| code.0.len()),
-		);
 		T::RewardValidators::reward_backing(validators_in(&backers));
 		T::RewardValidators::reward_bitfields(validators_in(&availability_votes));
 		if let Some(code) = commitments.new_validation_code {
@@ -152,6 +158,15 @@ impl<T: Config> Pallet<T> {
 			Self::enact_candidate(candidate);
 		}
 	}
+}
+
+/// What the inclusion of a candidate weighs that commits to this.
+fn enactment_weight<T: Config>(commitments: &CandidateCommitments) -> Weight {
+	weights::enact_candidate::<T>(
+		commitments.upward_messages.len(),
+		commitments.horizontal_messages.len(),
+		commitments.new_validation_code.as_ref().map_or(0, |code| code.0.len()),
+	)
 }
 
 /// For each core, who says to hold a chunk of the candidate on it; none for cores without votes.

@@ -179,15 +179,20 @@ pub mod pallet {
 		}
 	}
 
-	/// Weight before execution: all data passes, and every core's candidate is included.
-	fn enter_weight<T: Config>(data: &ParachainsInherentData<Header>) -> Weight {
-		let parts = limit::bitfields_weight::<T>(&data.bitfields)
+	/// Weight before execution, which is never less than that after it: all data passes, and every candidate
+	/// that waits for availability is included, if there are votes at all.
+	pub(super) fn enter_weight<T: Config>(data: &ParachainsInherentData<Header>) -> Weight {
+		let inclusions = if data.bitfields.is_empty() {
+			Weight::zero()
+		} else {
+			inclusion::Pallet::<T>::enactment_weight_max()
+		};
+		limit::bitfields_weight::<T>(&data.bitfields)
 			.saturating_add(limit::candidates_weight::<T>(&data.backed_candidates))
 			.saturating_add(disputes::disputes_weight::<T>(&data.disputes))
-			.saturating_add(weights::enter_empty::<T>());
-		let inclusions = weights::enact_candidate::<T>(0, 0, 0)
-			.saturating_mul(data.bitfields.first().map_or(0, |bitfield| bitfield.payload.0.len()) as u64);
-		parts.saturating_add(inclusions).set_proof_size(u64::MAX)
+			.saturating_add(weights::enter_empty::<T>())
+			.saturating_add(inclusions)
+			.set_proof_size(u64::MAX)
 	}
 
 	impl<T: Config> Pallet<T> {

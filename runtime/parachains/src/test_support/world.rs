@@ -9,7 +9,10 @@ use crate::{
 	scheduler, shared,
 };
 use alloc::{collections::BTreeSet, vec, vec::Vec};
-use frame_support::inherent::{InherentData as AllInherentData, ProvideInherent};
+use frame_support::{
+	dispatch::GetDispatchInfo,
+	inherent::{InherentData as AllInherentData, ProvideInherent},
+};
 use headway_primitives::{
 	hash_of, AsyncBackingParams, CoreIndex, FeatureIndex, Hash, Header, InherentData, ParaId,
 	PARACHAINS_INHERENT_IDENTIFIER,
@@ -106,6 +109,8 @@ fn check(chain: &mut Chain, made: hostile::Made) -> Outcome {
 	all.put_data(PARACHAINS_INHERENT_IDENTIFIER, &data).expect("a fresh identifier");
 	let (call, _) = attempt(|| ParaInherent::create_inherent(&all));
 	let Some(Call::enter { data: created }) = call else { panic!("the author makes an inherent") };
+	let declared = Call::<Test>::enter { data: data.clone() }.get_dispatch_info().call_weight;
+	assert!(given.weight.all_lte(declared), "the weight before execution covers that after it");
 	assert_eq!(hash_of(&created), hash_of(&given.data), "the author's inherent is what the pipeline leaves");
 	let unchanged = hash_of(&data) == hash_of(&given.data);
 	assert_eq!(is_accepted(&data), unchanged, "data of which something is dropped makes no block");

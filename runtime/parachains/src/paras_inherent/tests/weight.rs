@@ -105,6 +105,39 @@ fn inclusion_beyond_the_limit_does_not_stop_the_block() {
 	});
 }
 
+/// The mock checks for every block that the weight before execution covers that after it; here is what is not in
+/// the data.
+#[test]
+fn weight_before_execution_covers_what_pending_candidates_bring() {
+	let message = || headway_primitives::OutboundHrmpMessage { recipient: ParaId(B), data: vec![1; 8] };
+	let brought: [fn(&mut CandidateCommitments, _); 4] = [
+		|_, _| (),
+		|commitments, _| commitments.upward_messages = vec![vec![1; 8]; 3].try_into().expect("few"),
+		|commitments, message| commitments.horizontal_messages = vec![message; 3].try_into().expect("few"),
+		|commitments, _| commitments.new_validation_code = Some(ValidationCode(vec![2; 1 << 20])),
+	];
+	with_chain(config(), 4, 1, |chain| {
+		chain.block(Vec::new(), vec![chain.candidate(A, "genesis", "a1").back()]);
+		let weights = brought.map(|bring| {
+			inclusion::PendingAvailability::<Test>::mutate_extant(ParaId(A), |pending| {
+				pending[0].commitments = CandidateCommitments::default();
+				bring(&mut pending[0].commitments, message());
+			});
+			let data = ParachainsInherentData {
+				bitfields: chain.bitfields(&[0]),
+				backed_candidates: Vec::new(),
+				disputes: Vec::new(),
+				parent_header: chain.parent(),
+			};
+			let before = enter_weight::<Test>(&data);
+			let after = chain.author(data).weight;
+			assert!(after.all_lte(before), "{after} after, {before} before");
+			after.ref_time()
+		});
+		assert!(weights[1..].iter().all(|weight| *weight > weights[0]), "all of it weighs something");
+	});
+}
+
 #[test]
 fn data_leaves_room_for_the_block_and_for_inclusions() {
 	with_chain(config(), 4, 1, |_| {
