@@ -164,13 +164,15 @@ async fn check_extrinsics(block: &Block) -> Result<(), subxt::Error> {
 	// The iterator fails at an extrinsic that has bytes left over.
 	for extrinsic in block.extrinsics().fetch().await?.iter() {
 		let extrinsic = extrinsic?;
-		let call: Value = extrinsic.decode_call_data_as()?;
-		let encoded = call
-			.encode_as_type(metadata.outer_enums().call_enum_ty(), metadata.types())
-			.map_err(subxt::Error::other)?;
-		if encoded != extrinsic.call_data_bytes() {
-			let name = format!("the bytes of {}.{}", extrinsic.pallet_name(), extrinsic.call_name());
-			return Err(Misread(name).into());
+		// Argument by argument: `decode_call_data_as` of subxt 0.51.1 fails where a call has none.
+		for argument in extrinsic.iter_call_data_fields() {
+			let decoded: Value = argument.decode_as().map_err(subxt::Error::other)?;
+			let encoded =
+				decoded.encode_as_type(argument.type_id(), metadata.types()).map_err(subxt::Error::other)?;
+			if encoded != argument.bytes() {
+				let (pallet, call) = (extrinsic.pallet_name(), extrinsic.call_name());
+				return Err(Misread(format!("the bytes of {} of {pallet}.{call}", argument.name())).into());
+			}
 		}
 		for extension in extrinsic.transaction_extensions().iter().flat_map(|extensions| extensions.iter()) {
 			extension.decode_unchecked_as::<Value>()?;
