@@ -17,9 +17,9 @@ pub(crate) struct Demand {
 
 /// The demand of every para that gets a core in a block on top of `leaf`, if the block carries `bitfields`.
 pub(crate) fn demands(leaf: &LeafContext, bitfields: &Bitfields) -> BTreeMap<ParaId, Demand> {
-	let n_validators = leaf.block.session.n_validators();
+	let fates = fates(leaf, bitfields);
 	let mut demands = BTreeMap::<ParaId, Demand>::new();
-	for (index, core) in leaf.availability_cores.iter().enumerate() {
+	for core in &leaf.availability_cores {
 		let occupied = match core {
 			CoreState::Free => continue,
 			CoreState::Scheduled(scheduled) => {
@@ -33,12 +33,10 @@ pub(crate) fn demands(leaf: &LeafContext, bitfields: &Bitfields) -> BTreeMap<Par
 		if leaf.is_synchronous() {
 			continue;
 		}
-		let (next, stays) = if bitfields.makes_available(index, occupied, n_validators) {
-			(occupied.next_up_on_available.as_ref(), true)
-		} else if occupied.time_out_at <= leaf.block.number.saturating_add(1) {
-			(occupied.next_up_on_time_out.as_ref(), false)
-		} else {
-			(None, true)
+		let (next, stays) = match fates.get(&occupied.candidate_hash) {
+			Some(Fate::Included) => (occupied.next_up_on_available.as_ref(), true),
+			Some(Fate::TimesOut) => (occupied.next_up_on_time_out.as_ref(), false),
+			Some(Fate::Waits) | None => (None, true),
 		};
 		if stays {
 			let para = occupied.candidate_descriptor.para_id;
@@ -50,6 +48,45 @@ pub(crate) fn demands(leaf: &LeafContext, bitfields: &Bitfields) -> BTreeMap<Par
 	}
 	demands.retain(|_, demand| demand.count > 0);
 	demands
+}
+
+/// What the new block does to a candidate that waits for availability.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fate {
+	Included,
+	Waits,
+	TimesOut,
+}
+
+/// What the new block does to the candidates that occupy cores. A para's candidates are included in their order: what is
+/// behind one that is not available waits for it, and times out with it.
+fn fates(leaf: &LeafContext, bitfields: &Bitfields) -> BTreeMap<CandidateHash, Fate> {
+	let n_validators = leaf.block.session.n_validators();
+	let mut fates = BTreeMap::new();
+	for (index, core) in leaf.availability_cores.iter().enumerate() {
+		let CoreState::Occupied(occupied) = core else { continue };
+		let alone = if bitfields.makes_available(index, occupied, n_validators) {
+			Fate::Included
+		} else if occupied.time_out_at <= leaf.block.number.saturating_add(1) {
+			Fate::TimesOut
+		} else {
+			Fate::Waits
+		};
+		fates.insert(occupied.candidate_hash, alone);
+	}
+	for para in leaf.paras.values() {
+		let mut before = Fate::Included;
+		for pending in &para.pending {
+			let Some(fate) = fates.get_mut(&pending.hash) else { continue };
+			*fate = match (before, *fate) {
+				(Fate::Included, alone) => alone,
+				(Fate::Waits, Fate::Included | Fate::Waits) => Fate::Waits,
+				(Fate::Waits, Fate::TimesOut) | (Fate::TimesOut, _) => Fate::TimesOut,
+			};
+			before = *fate;
+		}
+	}
+	fates
 }
 
 /// Joins the paras' candidates into one list. A block carries one code upgrade: where a second one would

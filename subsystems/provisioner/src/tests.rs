@@ -4,7 +4,10 @@ mod arbitrary;
 
 use crate::*;
 use codec::Decode;
-use headway_machine::testing::{self, hash};
+use headway_machine::{
+	testing::{self, hash},
+	ParaContext, PendingCandidate,
+};
 use headway_primitives::*;
 
 const START: Timestamp = Timestamp::from_unix_ms(1_000_000);
@@ -290,6 +293,52 @@ fn pr_04_occupied_cores_by_what_becomes_of_their_candidates() {
 			harness.send(START, bitfield(*validator, bits));
 		}
 		assert_eq!(queries(&harness.request(after(2000))), expected, "{notation} {bitfields:?}");
+	}
+}
+
+#[test]
+fn a_candidate_behind_one_that_is_not_available_waits_and_times_out_with_it() {
+	for (notation, expected) in [
+		// The second is available, the first is not.
+		("p1-p1/p1 p1-p1/p1+01234", vec![]),
+		// As many as are available from the first on.
+		("p1-p1/p1+01234 p1-p1/p1+01234 p1-p1/p1", vec![(1, 2, vec![0, 1, 2])]),
+		("p1-p1/p1+01234 p1-p1/p1 p1-p1/p1+01234", vec![(1, 1, vec![0, 1, 2])]),
+		// Who times out takes along what is behind it, but not what is before it.
+		("p1-p1/p2@11 p1-p1/p2+01234 p1-p1/p2", vec![(2, 3, vec![])]),
+		("p1-p1/p2 p1-p1/p2@11", vec![(2, 1, vec![])]),
+	] {
+		let mut leaf = leaf(notation);
+		let pending = (0..leaf.availability_cores.len()).map(|core| PendingCandidate {
+			hash: occupant_hash(core),
+			receipt: backed(1, core as u8, false).candidate,
+			relay_parent: None,
+		});
+		let para = ParaContext { constraints: constraints(), pending: pending.collect() };
+		leaf.paras.insert(ParaId(1), para);
+		let mut harness = Harness::new(leaf);
+		assert_eq!(queries(&harness.request(after(2000))), expected, "{notation}");
+	}
+}
+
+/// What candidates have to respect: nobody looks at it here.
+fn constraints() -> constraints::Constraints {
+	constraints::Constraints {
+		min_relay_parent_number: 0,
+		max_pov_size: 0,
+		max_code_size: 0,
+		max_head_data_size: 0,
+		ump_remaining: 0,
+		ump_remaining_bytes: 0,
+		max_ump_num_per_candidate: 0,
+		dmp_remaining_messages: Vec::new(),
+		hrmp_inbound: constraints::InboundHrmpLimitations { valid_watermarks: Vec::new() },
+		hrmp_channels_out: Vec::new(),
+		max_hrmp_num_per_candidate: 0,
+		required_parent: HeadData(Vec::new()),
+		validation_code_hash: ValidationCode(Vec::new()).hash(),
+		upgrade_restriction: None,
+		future_validation_code: None,
 	}
 }
 
