@@ -13,7 +13,7 @@ E2E_TESTS := $(patsubst tests/e2e/tests/%.rs,--test %,$(wildcard tests/e2e/tests
 SUBXT := --locked --manifest-path tests/subxt/Cargo.toml --target-dir $(TARGET_DIR)/subxt
 
 .DEFAULT_GOAL := help
-.PHONY: help deps fetch build testnet test unit e2e zombienet lint fmt release bench bench-runtime
+.PHONY: help deps fetch build testnet test unit e2e zombienet lint fmt release bench bench-runtime simulate
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -73,3 +73,7 @@ bench: deps ## Run the benchmarks (options in ARGS)
 bench-runtime: deps ## Measure the inherent of a full block in Wasm, part by part (options in ARGS)
 	$(CARGO) build --workspace --bin headway-bench-runtime
 	$(TARGET_DIR)/debug/headway-bench-runtime $(ARGS)
+
+simulate: deps ## Run simulated networks in which everything goes wrong (options in ARGS: --seeds 0..1000)
+	$(CARGO) build --workspace --bin headway-simulate
+	$(TARGET_DIR)/debug/headway-simulate $(ARGS)

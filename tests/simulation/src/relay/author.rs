@@ -132,7 +132,11 @@ impl Ledger {
 				Ok(processed) => {
 					let candidates = processed.dropped.iter().map(|(para, hash, reason)| LeftOut {
 						what: format!("candidate {:?} of para {}: {reason}", hash.0, para.0),
-						for_want_of_core: matches!(reason, DropReason::NoEligibleCore),
+						// What is behind such a candidate goes with it.
+						for_want_of_core: matches!(
+							reason,
+							DropReason::NoEligibleCore | DropReason::Behind(_)
+						),
 					});
 					let bitfields = processed.dropped_bitfields.iter().map(|(validator, reason)| LeftOut {
 						what: format!("bitfield of validator {}: {reason}", validator.0),

@@ -89,8 +89,11 @@ impl World {
 				// Nobody asks for one here.
 				Effect::FragmentChain { .. } => {},
 				Effect::Misbehavior(report) => self.on_misbehavior(node, &report),
-				Effect::SubmissionRejected { error, .. } => {
-					self.log.push(self.now, format_args!("node {node} submission rejected: {error}"))
+				// All others answer questions that nobody asks here.
+				other => {
+					if let Effect::SubmissionRejected { error, .. } = other {
+						self.log.push(self.now, format_args!("node {node} submission rejected: {error}"));
+					}
 				},
 			}
 		}
