@@ -12,6 +12,8 @@ E2E_TESTS := $(patsubst tests/e2e/tests/%.rs,--test %,$(wildcard tests/e2e/tests
 # A workspace of its own, with subxt.
 SUBXT := --locked --manifest-path tests/subxt/Cargo.toml --target-dir $(TARGET_DIR)/subxt
 
+BENCHES := $(patsubst %.rs,--bench %,$(notdir $(wildcard */benches/*.rs */*/benches/*.rs)))
+
 .DEFAULT_GOAL := help
 .PHONY: help deps fetch build testnet test unit e2e zombienet lint fmt release bench bench-runtime simulate
 
@@ -66,8 +68,10 @@ fmt: ## Format the code
 release: deps ## Build the optimised program
 	$(CARGO) build --workspace --release
 
+# Under the one profile: that of benchmarks would compile every dependency again. By name, because otherwise the
+# unit tests of all crates would be run as benchmarks too.
 bench: deps ## Run the benchmarks (options in ARGS)
-	$(CARGO) bench --workspace --benches $(ARGS)
+	$(CARGO) bench --workspace --profile dev $(BENCHES) $(ARGS)
 
 # The whole workspace is named for the same reason as above; the blob is optimised in every profile.
 bench-runtime: deps ## Measure the inherent of a full block in Wasm, part by part (options in ARGS)
