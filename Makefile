@@ -12,6 +12,7 @@ E2E_TESTS := $(patsubst tests/e2e/tests/%.rs,--test %,$(wildcard tests/e2e/tests
 # A workspace of its own, with subxt.
 SUBXT := --locked --manifest-path tests/subxt/Cargo.toml --target-dir $(TARGET_DIR)/subxt
 
+# Benchmarks are chosen by name, too.
 BENCHES := $(patsubst %.rs,--bench %,$(notdir $(wildcard */benches/*.rs */*/benches/*.rs)))
 
 .DEFAULT_GOAL := help
