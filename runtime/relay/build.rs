@@ -2,5 +2,10 @@
 
 fn main() {
 	#[cfg(feature = "std")]
-	headway_wasm_build::Blob::new("headway-relay-runtime").runtime().build();
+	{
+		let blob = headway_wasm_build::Blob::new("headway-relay-runtime").runtime();
+		#[cfg(feature = "runtime-benchmarks")]
+		let blob = blob.features(&["runtime-benchmarks"]);
+		blob.build();
+	}
 }

@@ -28,7 +28,8 @@
 //! | [`origin`] | the origin of calls that a para makes |
 //! | [`runtime_api`] | answers to the node |
 //! | `test_support` | hostile inherents for tests and fuzzing; not in a runtime |
-//! | [`weights`] | cost of operations, computed from database accesses and signature checks |
+//! | [`weights`] | cost of what is not measured; what is, is in the module `weights` of each pallet |
+//! | `benchmarking` | with the feature `runtime-benchmarks`: what the benchmarks of the pallets share |
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
@@ -37,6 +38,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 pub mod configuration;
 pub mod coretime;
 pub mod disputes;

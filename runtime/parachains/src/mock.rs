@@ -84,7 +84,9 @@ impl pallet_balances::Config for Test {
 
 impl origin::Config for Test {}
 
-impl configuration::Config for Test {}
+impl configuration::Config for Test {
+	type WeightInfo = configuration::weights::Measured<Self>;
+}
 
 impl scheduler::Config for Test {
 	type OnDemand = OnDemandAssignmentProvider;
@@ -99,6 +101,7 @@ impl hrmp::Config for Test {
 	type Notify = hrmp::tests::Notices;
 	#[cfg(not(test))]
 	type Notify = ();
+	type WeightInfo = hrmp::weights::Measured<Self>;
 }
 impl paras_sudo_wrapper::Config for Test {}
 
@@ -114,6 +117,7 @@ impl paras::Config for Test {
 	type AuthorizeCurrentCodeOrigin = AsEnsureOriginWithArg<frame_system::EnsureRoot<u64>>;
 	type UnsignedPriority = ConstU64<100>;
 	type VoteLongevity = ConstU64<10>;
+	type WeightInfo = paras::weights::Measured<Self>;
 }
 
 impl registrar::Config for Test {
@@ -122,6 +126,7 @@ impl registrar::Config for Test {
 	type OnSwap = NoteSwap;
 	type ParaDeposit = ConstU128<PARA_DEPOSIT>;
 	type DataDepositPerByte = ConstU128<1>;
+	type WeightInfo = registrar::weights::Measured<Self>;
 }
 
 /// Price of each block by which a cooldown ends early.
@@ -148,6 +153,7 @@ impl registrar::OnSwap for NoteSwap {
 impl inclusion::Config for Test {
 	type MessageQueue = Queue;
 	type RewardValidators = Rewards;
+	type WeightInfo = inclusion::weights::Measured<Self>;
 }
 
 impl session_info::Config for Test {
@@ -168,6 +174,7 @@ impl slashing::Config for Test {
 	type IdentifiedSession = CurrentSession;
 	type ReportOffence = NoteOffences;
 	type ReportLongevity = ConstU64<10>;
+	type WeightInfo = slashing::weights::Computed<Self>;
 }
 
 impl initializer::Config for Test {
@@ -187,6 +194,7 @@ impl on_demand::Config for Test {
 	type TrafficDefaultValue = TrafficDefaultValue;
 	type MaxHistoricalRevenue = ConstU32<4>;
 	type PalletId = OnDemandPalletId;
+	type WeightInfo = on_demand::weights::Measured<Self>;
 }
 
 impl coretime::Config for Test {
@@ -196,10 +204,12 @@ impl coretime::Config for Test {
 	type CoretimeChain = coretime::tests::Recorder;
 	#[cfg(not(test))]
 	type CoretimeChain = ();
+	type WeightInfo = coretime::weights::Measured<Self>;
 }
 
 impl paras_inherent::Config for Test {
 	type SelectionRandomness = Fixed;
+	type WeightInfo = paras_inherent::weights::Measured<Self>;
 }
 
 /// Randomness that never changes.
@@ -332,6 +342,15 @@ impl QueueFootprintQuery<AggregateMessageOrigin> for Queue {
 	) -> frame_support::traits::BatchesFootprints {
 		Default::default()
 	}
+}
+
+/// State of a chain without paras, with a keystore, for benchmarks.
+#[cfg(all(test, feature = "runtime-benchmarks"))]
+pub(crate) fn benchmark_ext() -> sp_io::TestExternalities {
+	let storage = RuntimeGenesisConfig::default().build_storage().expect("genesis builds");
+	let mut ext = sp_io::TestExternalities::from(storage);
+	ext.register_extension(sp_keystore::KeystoreExt::new(sp_keystore::testing::MemoryKeystore::new()));
+	ext
 }
 
 /// Validators in the order of the full set.

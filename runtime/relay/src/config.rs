@@ -191,7 +191,9 @@ impl pallet_sudo::Config for Runtime {
 	type WeightInfo = ();
 }
 
-impl configuration::Config for Runtime {}
+impl configuration::Config for Runtime {
+	type WeightInfo = configuration::weights::Measured<Self>;
+}
 
 impl shared::Config for Runtime {
 	type DisabledValidators = Session;
@@ -209,6 +211,7 @@ impl paras::Config for Runtime {
 	type AuthorizeCurrentCodeOrigin = AsEnsureOriginWithArg<EnsureRoot<AccountId>>;
 	type UnsignedPriority = HighestPriority;
 	type VoteLongevity = VoteLongevityOf<Runtime>;
+	type WeightInfo = paras::weights::Measured<Self>;
 }
 
 /// Price of each block by which the cooldown of an upgrade ends early: 1000 tokens for a day.
@@ -229,16 +232,19 @@ impl registrar::Config for Runtime {
 	type ParaDeposit = ConstU128<{ 40 * UNITS }>;
 	// Code of 5 MiB costs about 52 tokens.
 	type DataDepositPerByte = ConstU128<{ UNITS / 100_000 }>;
+	type WeightInfo = registrar::weights::Measured<Self>;
 }
 
 impl inclusion::Config for Runtime {
 	type MessageQueue = MessageQueue;
 	// There is no staking, and so nothing to reward by.
 	type RewardValidators = ();
+	type WeightInfo = inclusion::weights::Measured<Self>;
 }
 
 impl paras_inherent::Config for Runtime {
 	type SelectionRandomness = pallet_babe::ParentBlockRandomness<Runtime>;
+	type WeightInfo = paras_inherent::weights::Measured<Self>;
 }
 
 impl initializer::Config for Runtime {
@@ -264,6 +270,7 @@ impl hrmp::Config for Runtime {
 	type ChannelManager = EnsureRoot<AccountId>;
 	type Currency = Balances;
 	type DefaultChannelSizeAndCapacityWithSystem = configuration::HrmpChannelLimits<Runtime>;
+	type WeightInfo = hrmp::weights::Measured<Self>;
 	type Notify = DownwardNotices<Runtime>;
 }
 
@@ -286,6 +293,7 @@ impl slashing::Config for Runtime {
 	type IdentifiedSession = CurrentSession;
 	type ReportOffence = Offences;
 	type ReportLongevity = ReportLongevityOf<Runtime>;
+	type WeightInfo = slashing::weights::Computed<Self>;
 }
 
 /// Discovery keys of the session's validators.
@@ -333,6 +341,7 @@ impl on_demand::Config for Runtime {
 	// Two timeslices of the chain that sells coretime.
 	type MaxHistoricalRevenue = ConstU32<160>;
 	type PalletId = OnDemandPalletId;
+	type WeightInfo = on_demand::weights::Measured<Self>;
 }
 
 impl coretime::Config for Runtime {
@@ -340,6 +349,7 @@ impl coretime::Config for Runtime {
 	type BrokerId = ConstU32<1005>;
 	// No chain sells coretime yet.
 	type CoretimeChain = ();
+	type WeightInfo = coretime::weights::Measured<Self>;
 }
 
 impl paras_sudo_wrapper::Config for Runtime {}

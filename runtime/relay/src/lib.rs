@@ -12,6 +12,7 @@
 //! | [`validators`] | the fixed set of validators, and their session keys |
 //! | [`ump`] | messages from paras |
 //! | [`presets`] | genesis presets |
+//! | `benchmarks` | with the feature `runtime-benchmarks`: what is benchmarked |
 
 #![cfg_attr(not(feature = "std"), no_std)]
 // `construct_runtime!` nests deeply, and its items have no documentation.
@@ -19,6 +20,10 @@
 #![allow(missing_docs, unreachable_pub)]
 
 extern crate alloc;
+
+#[cfg(feature = "runtime-benchmarks")]
+#[macro_use]
+mod benchmarks;
 
 pub mod apis;
 pub mod chain_parameters;

@@ -4,14 +4,18 @@
 //! A change made in session `s` becomes active in session `s + 2`, so that everybody can know the
 //! configuration of the next session during the whole of the current one.
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod host;
 #[cfg(test)]
 mod tests;
+pub mod weights;
 
 pub use host::{
 	HostConfiguration, InconsistentConfiguration, HRMP_MAX_CHANNELS_BOUND, MAX_UPWARD_MESSAGE_SIZE_BOUND,
 };
 pub use pallet::*;
+use weights::WeightInfo;
 
 use crate::shared;
 use headway_primitives::SessionIndex;
@@ -37,11 +41,6 @@ impl<T: Config> frame_support::traits::Get<(u32, u32)> for HrmpChannelLimits<T> 
 	}
 }
 
-/// Weight of a setter: reads and writes the pending configurations.
-fn set_weight<T: frame_system::Config>() -> frame_support::weights::Weight {
-	crate::weights::ref_time_micros(15).saturating_add(crate::weights::db::<T>(4, 1))
-}
-
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;
@@ -61,7 +60,10 @@ pub mod pallet {
 	const STORAGE_VERSION: StorageVersion = StorageVersion::new(13);
 
 	#[pallet::config]
-	pub trait Config: frame_system::Config + shared::Config {}
+	pub trait Config: frame_system::Config + shared::Config {
+		/// What calls weigh.
+		type WeightInfo: WeightInfo;
+	}
 
 	#[pallet::error]
 	pub enum Error<T> {
@@ -117,7 +119,7 @@ pub mod pallet {
 	impl<T: Config> Pallet<T> {
 		/// Sets `validation_upgrade_cooldown` from the session after the next.
 		#[pallet::call_index(0)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_validation_upgrade_cooldown(origin: OriginFor<T>, new: BlockNumber) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.validation_upgrade_cooldown = new)
@@ -125,7 +127,7 @@ pub mod pallet {
 
 		/// Sets `validation_upgrade_delay` from the session after the next.
 		#[pallet::call_index(1)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_validation_upgrade_delay(origin: OriginFor<T>, new: BlockNumber) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.validation_upgrade_delay = new)
@@ -133,7 +135,7 @@ pub mod pallet {
 
 		/// Sets `code_retention_period` from the session after the next.
 		#[pallet::call_index(2)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_code_retention_period(origin: OriginFor<T>, new: BlockNumber) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.code_retention_period = new)
@@ -141,7 +143,7 @@ pub mod pallet {
 
 		/// Sets `max_code_size` from the session after the next.
 		#[pallet::call_index(3)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_max_code_size(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.max_code_size = new)
@@ -149,7 +151,7 @@ pub mod pallet {
 
 		/// Sets `max_pov_size` from the session after the next.
 		#[pallet::call_index(4)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_max_pov_size(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.max_pov_size = new)
@@ -157,7 +159,7 @@ pub mod pallet {
 
 		/// Sets `max_head_data_size` from the session after the next.
 		#[pallet::call_index(5)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_max_head_data_size(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.max_head_data_size = new)
@@ -165,7 +167,7 @@ pub mod pallet {
 
 		/// Sets `scheduler_params.num_cores` from the session after the next.
 		#[pallet::call_index(6)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_coretime_cores(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.scheduler_params.num_cores = new)
@@ -173,7 +175,7 @@ pub mod pallet {
 
 		/// Sets `scheduler_params.group_rotation_frequency` from the session after the next.
 		#[pallet::call_index(8)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_group_rotation_frequency(origin: OriginFor<T>, new: BlockNumber) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.scheduler_params.group_rotation_frequency = new)
@@ -181,7 +183,7 @@ pub mod pallet {
 
 		/// Sets `scheduler_params.paras_availability_period` from the session after the next.
 		#[pallet::call_index(9)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_paras_availability_period(origin: OriginFor<T>, new: BlockNumber) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.scheduler_params.paras_availability_period = new)
@@ -189,7 +191,7 @@ pub mod pallet {
 
 		/// Sets `scheduler_params.lookahead` from the session after the next.
 		#[pallet::call_index(11)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_scheduling_lookahead(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.scheduler_params.lookahead = new)
@@ -197,7 +199,7 @@ pub mod pallet {
 
 		/// Sets `scheduler_params.max_validators_per_core` from the session after the next.
 		#[pallet::call_index(12)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_max_validators_per_core(origin: OriginFor<T>, new: Option<u32>) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.scheduler_params.max_validators_per_core = new)
@@ -205,7 +207,7 @@ pub mod pallet {
 
 		/// Sets `max_validators` from the session after the next.
 		#[pallet::call_index(13)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_max_validators(origin: OriginFor<T>, new: Option<u32>) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.max_validators = new)
@@ -213,7 +215,7 @@ pub mod pallet {
 
 		/// Sets `dispute_period` from the session after the next.
 		#[pallet::call_index(14)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_dispute_period(origin: OriginFor<T>, new: SessionIndex) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.dispute_period = new)
@@ -221,7 +223,7 @@ pub mod pallet {
 
 		/// Sets `dispute_post_conclusion_acceptance_period` from the session after the next.
 		#[pallet::call_index(15)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_dispute_post_conclusion_acceptance_period(
 			origin: OriginFor<T>,
 			new: BlockNumber,
@@ -232,7 +234,7 @@ pub mod pallet {
 
 		/// Sets `no_show_slots` from the session after the next.
 		#[pallet::call_index(18)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_no_show_slots(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.no_show_slots = new)
@@ -240,7 +242,7 @@ pub mod pallet {
 
 		/// Sets `n_delay_tranches` from the session after the next.
 		#[pallet::call_index(19)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_n_delay_tranches(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.n_delay_tranches = new)
@@ -248,7 +250,7 @@ pub mod pallet {
 
 		/// Sets `zeroth_delay_tranche_width` from the session after the next.
 		#[pallet::call_index(20)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_zeroth_delay_tranche_width(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.zeroth_delay_tranche_width = new)
@@ -256,7 +258,7 @@ pub mod pallet {
 
 		/// Sets `needed_approvals` from the session after the next.
 		#[pallet::call_index(21)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_needed_approvals(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.needed_approvals = new)
@@ -264,7 +266,7 @@ pub mod pallet {
 
 		/// Sets `relay_vrf_modulo_samples` from the session after the next.
 		#[pallet::call_index(22)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_relay_vrf_modulo_samples(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.relay_vrf_modulo_samples = new)
@@ -272,7 +274,7 @@ pub mod pallet {
 
 		/// Sets `max_upward_queue_count` from the session after the next.
 		#[pallet::call_index(23)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_max_upward_queue_count(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.max_upward_queue_count = new)
@@ -280,7 +282,7 @@ pub mod pallet {
 
 		/// Sets `max_upward_queue_size` from the session after the next.
 		#[pallet::call_index(24)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_max_upward_queue_size(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.max_upward_queue_size = new)
@@ -288,7 +290,7 @@ pub mod pallet {
 
 		/// Sets `max_downward_message_size` from the session after the next.
 		#[pallet::call_index(25)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_max_downward_message_size(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.max_downward_message_size = new)
@@ -296,7 +298,7 @@ pub mod pallet {
 
 		/// Sets `max_upward_message_size` from the session after the next.
 		#[pallet::call_index(27)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_max_upward_message_size(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.max_upward_message_size = new)
@@ -304,7 +306,7 @@ pub mod pallet {
 
 		/// Sets `max_upward_message_num_per_candidate` from the session after the next.
 		#[pallet::call_index(28)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_max_upward_message_num_per_candidate(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.max_upward_message_num_per_candidate = new)
@@ -312,14 +314,14 @@ pub mod pallet {
 
 		/// Always fails: open requests have no time to live any more.
 		#[pallet::call_index(29)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_hrmp_open_request_ttl(_origin: OriginFor<T>, _new: u32) -> DispatchResult {
 			Err("this doesn't have any effect".into())
 		}
 
 		/// Sets `hrmp_sender_deposit` from the session after the next.
 		#[pallet::call_index(30)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_hrmp_sender_deposit(origin: OriginFor<T>, new: Balance) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.hrmp_sender_deposit = new)
@@ -327,7 +329,7 @@ pub mod pallet {
 
 		/// Sets `hrmp_recipient_deposit` from the session after the next.
 		#[pallet::call_index(31)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_hrmp_recipient_deposit(origin: OriginFor<T>, new: Balance) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.hrmp_recipient_deposit = new)
@@ -335,7 +337,7 @@ pub mod pallet {
 
 		/// Sets `hrmp_channel_max_capacity` from the session after the next.
 		#[pallet::call_index(32)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_hrmp_channel_max_capacity(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.hrmp_channel_max_capacity = new)
@@ -343,7 +345,7 @@ pub mod pallet {
 
 		/// Sets `hrmp_channel_max_total_size` from the session after the next.
 		#[pallet::call_index(33)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_hrmp_channel_max_total_size(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.hrmp_channel_max_total_size = new)
@@ -351,7 +353,7 @@ pub mod pallet {
 
 		/// Sets `hrmp_max_parachain_inbound_channels` from the session after the next.
 		#[pallet::call_index(34)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_hrmp_max_parachain_inbound_channels(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.hrmp_max_parachain_inbound_channels = new)
@@ -359,7 +361,7 @@ pub mod pallet {
 
 		/// Sets `hrmp_channel_max_message_size` from the session after the next.
 		#[pallet::call_index(36)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_hrmp_channel_max_message_size(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.hrmp_channel_max_message_size = new)
@@ -367,7 +369,7 @@ pub mod pallet {
 
 		/// Sets `hrmp_max_parachain_outbound_channels` from the session after the next.
 		#[pallet::call_index(37)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_hrmp_max_parachain_outbound_channels(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.hrmp_max_parachain_outbound_channels = new)
@@ -375,7 +377,7 @@ pub mod pallet {
 
 		/// Sets `hrmp_max_message_num_per_candidate` from the session after the next.
 		#[pallet::call_index(39)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_hrmp_max_message_num_per_candidate(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.hrmp_max_message_num_per_candidate = new)
@@ -383,7 +385,7 @@ pub mod pallet {
 
 		/// Sets `pvf_voting_ttl` from the session after the next.
 		#[pallet::call_index(42)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_pvf_voting_ttl(origin: OriginFor<T>, new: SessionIndex) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.pvf_voting_ttl = new)
@@ -391,7 +393,7 @@ pub mod pallet {
 
 		/// Sets `minimum_validation_upgrade_delay` from the session after the next.
 		#[pallet::call_index(43)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_minimum_validation_upgrade_delay(
 			origin: OriginFor<T>,
 			new: BlockNumber,
@@ -402,7 +404,7 @@ pub mod pallet {
 
 		/// Switches the consistency check of setters off or on.
 		#[pallet::call_index(44)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_bypass_consistency_check(origin: OriginFor<T>, new: bool) -> DispatchResult {
 			ensure_root(origin)?;
 			BypassConsistencyCheck::<T>::put(new);
@@ -411,7 +413,7 @@ pub mod pallet {
 
 		/// Sets `async_backing_params` from the session after the next.
 		#[pallet::call_index(45)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_async_backing_params(origin: OriginFor<T>, new: AsyncBackingParams) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.async_backing_params = new)
@@ -419,7 +421,10 @@ pub mod pallet {
 
 		/// Sets `executor_params` from the session after the next.
 		#[pallet::call_index(46)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((
+			<T as Config>::WeightInfo::set_executor_params(new.0.len() as u32),
+			DispatchClass::Operational,
+		))]
 		pub fn set_executor_params(origin: OriginFor<T>, new: ExecutorParams) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.executor_params = new)
@@ -427,7 +432,7 @@ pub mod pallet {
 
 		/// Sets `scheduler_params.on_demand_base_fee` from the session after the next.
 		#[pallet::call_index(47)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_on_demand_base_fee(origin: OriginFor<T>, new: Balance) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.scheduler_params.on_demand_base_fee = new)
@@ -435,7 +440,7 @@ pub mod pallet {
 
 		/// Sets `scheduler_params.on_demand_fee_variability` from the session after the next.
 		#[pallet::call_index(48)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_on_demand_fee_variability(origin: OriginFor<T>, new: Perbill) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.scheduler_params.on_demand_fee_variability = new)
@@ -443,7 +448,7 @@ pub mod pallet {
 
 		/// Sets `scheduler_params.on_demand_queue_max_size` from the session after the next.
 		#[pallet::call_index(49)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_on_demand_queue_max_size(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.scheduler_params.on_demand_queue_max_size = new)
@@ -451,7 +456,7 @@ pub mod pallet {
 
 		/// Sets `scheduler_params.on_demand_target_queue_utilization` from the session after the next.
 		#[pallet::call_index(50)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_on_demand_target_queue_utilization(origin: OriginFor<T>, new: Perbill) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| {
@@ -461,7 +466,7 @@ pub mod pallet {
 
 		/// Sets `minimum_backing_votes` from the session after the next.
 		#[pallet::call_index(52)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_minimum_backing_votes(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.minimum_backing_votes = new)
@@ -469,7 +474,7 @@ pub mod pallet {
 
 		/// Switches one node feature; the bit vector grows as needed.
 		#[pallet::call_index(53)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_node_feature(origin: OriginFor<T>, index: u8, value: bool) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| {
@@ -483,7 +488,7 @@ pub mod pallet {
 
 		/// Sets `approval_voting_params` from the session after the next.
 		#[pallet::call_index(54)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_approval_voting_params(origin: OriginFor<T>, new: ApprovalVotingParams) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.approval_voting_params = new)
@@ -491,7 +496,7 @@ pub mod pallet {
 
 		/// Sets `scheduler_params` from the session after the next.
 		#[pallet::call_index(55)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_scheduler_params(
 			origin: OriginFor<T>,
 			new: SchedulerParams<BlockNumber>,
@@ -502,7 +507,7 @@ pub mod pallet {
 
 		/// Sets `max_relay_parent_session_age` from the session after the next.
 		#[pallet::call_index(56)]
-		#[pallet::weight((set_weight::<T>(), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::set_value(), DispatchClass::Operational))]
 		pub fn set_max_relay_parent_session_age(origin: OriginFor<T>, new: u32) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::schedule_config_update(|config| config.max_relay_parent_session_age = new)

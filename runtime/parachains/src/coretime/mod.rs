@@ -4,8 +4,11 @@
 //! assigns them, queues on-demand orders and hands out their revenue. It knows neither regions nor prices, and
 //! sends nothing itself: how messages travel is [`CoretimeChain`]'s.
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod weights;
 
 pub use pallet::*;
 
@@ -16,12 +19,12 @@ use crate::{
 	origin::{ensure_parachain, Origin},
 	scheduler::{self, CoreAssignment, PartsOf57600},
 	util::now,
-	weights,
 };
 use alloc::vec::Vec;
 use frame_support::pallet_prelude::*;
 use frame_system::pallet_prelude::*;
 use headway_primitives::{Balance, BlockNumber, CoreIndex, ParaId};
+use weights::WeightInfo;
 
 const LOG_TARGET: &str = "runtime::coretime";
 
@@ -84,6 +87,8 @@ pub mod pallet {
 		type BrokerId: Get<u32>;
 		/// The way to it.
 		type CoretimeChain: CoretimeChain<Self::AccountId>;
+		/// What calls weigh.
+		type WeightInfo: WeightInfo;
 	}
 
 	#[pallet::event]
@@ -113,17 +118,11 @@ pub mod pallet {
 		AssetTransferFailed,
 	}
 
-	/// Weight of a call that handles a list of so many items.
-	fn list_weight<T: Config>(items: usize, micros: u64, reads: u64, writes: u64) -> Weight {
-		weights::ref_time_micros(micros.saturating_add(items as u64))
-			.saturating_add(weights::db::<T>(reads, writes))
-	}
-
 	#[pallet::call]
 	impl<T: Config> Pallet<T> {
 		/// Sets the number of cores from the session after the next.
 		#[pallet::call_index(1)]
-		#[pallet::weight((list_weight::<T>(0, 20, 4, 1), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::request_core_count(), DispatchClass::Operational))]
 		pub fn request_core_count(origin: OriginFor<T>, count: u16) -> DispatchResult {
 			Self::ensure_root_or_broker(origin)?;
 			configuration::Pallet::<T>::set_coretime_cores_unchecked(u32::from(count))
@@ -131,7 +130,7 @@ pub mod pallet {
 
 		/// Tells, and sends, what on-demand orders brought before block `when` and since the last request.
 		#[pallet::call_index(2)]
-		#[pallet::weight((list_weight::<T>(0, 100, 8, 6), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::request_revenue_at(), DispatchClass::Operational))]
 		pub fn request_revenue_at(origin: OriginFor<T>, when: BlockNumber) -> DispatchResult {
 			Self::ensure_root_or_broker(origin)?;
 			ensure!(when <= now::<T>(), Error::<T>::RequestedFutureRevenue);
@@ -149,7 +148,7 @@ pub mod pallet {
 
 		/// Gives credits for on-demand orders to an account.
 		#[pallet::call_index(3)]
-		#[pallet::weight((list_weight::<T>(0, 20, 1, 1), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::credit_account(), DispatchClass::Operational))]
 		pub fn credit_account(origin: OriginFor<T>, who: T::AccountId, amount: Balance) -> DispatchResult {
 			Self::ensure_root_or_broker(origin)?;
 			on_demand::Pallet::<T>::credit_account(who, amount);
@@ -158,7 +157,10 @@ pub mod pallet {
 
 		/// Assigns a core from block `begin` on.
 		#[pallet::call_index(4)]
-		#[pallet::weight((list_weight::<T>(assignment.len(), 30, 4, 3), DispatchClass::Operational))]
+		#[pallet::weight((
+			<T as Config>::WeightInfo::assign_core(assignment.len() as u32),
+			DispatchClass::Operational,
+		))]
 		pub fn assign_core(
 			origin: OriginFor<T>,
 			core: u16,
@@ -176,11 +178,11 @@ pub mod pallet {
 		/// Queues on-demand orders that were sold elsewhere.
 		#[pallet::call_index(5)]
 		#[pallet::weight((
-			// Each order is written by itself; a page has more than a hundred of them.
-			list_weight::<T>(
-				batch.len().saturating_mul(4), 30, 2 + batch.len() as u64 / 100, 2 + batch.len() as u64 / 100,
-			),
-			DispatchClass::Operational
+			// A page of the queue has more than a hundred orders, so that what was measured is less than half of an
+			// access for each of them.
+			<T as Config>::WeightInfo::queue_on_demand_batch(batch.len() as u32)
+				.saturating_add(T::DbWeight::get().reads_writes(1, 1).saturating_mul(batch.len() as u64 / 100)),
+			DispatchClass::Operational,
 		))]
 		pub fn queue_on_demand_batch(
 			origin: OriginFor<T>,

@@ -24,11 +24,14 @@
 //! `hrmp_max_parachain_inbound_channels`. What waits in a channel is limited by its capacity and total size,
 //! which a candidate may not exceed; digests of a para have at most one entry per message that waits for it.
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod channels;
 mod flow;
 mod requests;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod weights;
 
 pub use crate::hrmp_notify::HrmpNotify;
 pub use pallet::*;
@@ -37,7 +40,6 @@ use crate::{
 	configuration::{self, HostConfiguration},
 	origin, paras,
 	util::now,
-	weights,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -48,6 +50,7 @@ use headway_primitives::{
 };
 use scale_info::TypeInfo;
 use sp_runtime::traits::AccountIdConversion;
+use weights::WeightInfo;
 
 const LOG_TARGET: &str = "runtime::hrmp";
 
@@ -154,6 +157,8 @@ pub mod pallet {
 		type DefaultChannelSizeAndCapacityWithSystem: Get<(u32, u32)>;
 		/// Who tells paras of their channels.
 		type Notify: HrmpNotify;
+		/// What calls weigh.
+		type WeightInfo: WeightInfo;
 	}
 
 	#[pallet::event]
@@ -371,22 +376,11 @@ pub mod pallet {
 		}
 	}
 
-	/// Weight of one step of a request: configuration, counters, the request, a deposit, a notification.
-	fn request_weight<T: Config>() -> Weight {
-		weights::ref_time_micros(60).saturating_add(weights::db::<T>(10, 8))
-	}
-
-	/// Weight of opening or closing channels: each has two indices and two deposits.
-	fn channels_weight<T: Config>(channels: u32) -> Weight {
-		let each = weights::ref_time_micros(40).saturating_add(weights::db::<T>(8, 8));
-		weights::db::<T>(3, 2).saturating_add(each.saturating_mul(channels.into()))
-	}
-
 	#[pallet::call]
 	impl<T: Config> Pallet<T> {
 		/// Asks for a channel to another para.
 		#[pallet::call_index(0)]
-		#[pallet::weight(request_weight::<T>())]
+		#[pallet::weight(<T as Config>::WeightInfo::hrmp_init_open_channel())]
 		pub fn hrmp_init_open_channel(
 			origin: OriginFor<T>,
 			recipient: ParaId,
@@ -406,7 +400,7 @@ pub mod pallet {
 
 		/// Accepts a request: the channel opens with the next session.
 		#[pallet::call_index(1)]
-		#[pallet::weight(request_weight::<T>())]
+		#[pallet::weight(<T as Config>::WeightInfo::hrmp_accept_open_channel())]
 		pub fn hrmp_accept_open_channel(origin: OriginFor<T>, sender: ParaId) -> DispatchResult {
 			let recipient = Self::ensure_para(origin)?;
 			Self::accept_open_channel(recipient, sender)?;
@@ -416,7 +410,7 @@ pub mod pallet {
 
 		/// Closes a channel with the next session.
 		#[pallet::call_index(2)]
-		#[pallet::weight(request_weight::<T>())]
+		#[pallet::weight(<T as Config>::WeightInfo::hrmp_close_channel())]
 		pub fn hrmp_close_channel(origin: OriginFor<T>, channel_id: HrmpChannelId) -> DispatchResult {
 			let by_parachain = Self::ensure_para(origin)?;
 			Self::close_channel(by_parachain, channel_id)?;
@@ -427,7 +421,7 @@ pub mod pallet {
 		/// Removes all channels and requests of a para now. `num_inbound` and `num_outbound` are at least as many
 		/// as it has channels.
 		#[pallet::call_index(3)]
-		#[pallet::weight(channels_weight::<T>(num_inbound.saturating_add(*num_outbound)))]
+		#[pallet::weight(<T as Config>::WeightInfo::force_clean_hrmp(*num_inbound, *num_outbound))]
 		pub fn force_clean_hrmp(
 			origin: OriginFor<T>,
 			para: ParaId,
@@ -449,7 +443,7 @@ pub mod pallet {
 
 		/// Opens the channels of all accepted requests now. `channels` is at least the number of requests.
 		#[pallet::call_index(4)]
-		#[pallet::weight(channels_weight::<T>(*channels))]
+		#[pallet::weight(<T as Config>::WeightInfo::force_process_hrmp_open(*channels))]
 		pub fn force_process_hrmp_open(origin: OriginFor<T>, channels: u32) -> DispatchResult {
 			T::ChannelManager::ensure_origin(origin)?;
 			Self::ensure_open_requests(channels)?;
@@ -459,7 +453,7 @@ pub mod pallet {
 
 		/// Closes all channels that are to be closed now. `channels` is at least their number.
 		#[pallet::call_index(5)]
-		#[pallet::weight(channels_weight::<T>(*channels))]
+		#[pallet::weight(<T as Config>::WeightInfo::force_process_hrmp_close(*channels))]
 		pub fn force_process_hrmp_close(origin: OriginFor<T>, channels: u32) -> DispatchResult {
 			T::ChannelManager::ensure_origin(origin)?;
 			let closing = HrmpCloseChannelRequestsList::<T>::decode_len().unwrap_or(0);
@@ -471,10 +465,7 @@ pub mod pallet {
 		/// Withdraws or declines a request that is not accepted yet. `open_requests` is at least the number of all
 		/// requests.
 		#[pallet::call_index(6)]
-		#[pallet::weight(
-			request_weight::<T>()
-				.saturating_add(weights::ref_time_micros(1).saturating_mul((*open_requests).into()))
-		)]
+		#[pallet::weight(<T as Config>::WeightInfo::hrmp_cancel_open_request(*open_requests))]
 		pub fn hrmp_cancel_open_request(
 			origin: OriginFor<T>,
 			channel_id: HrmpChannelId,
@@ -490,7 +481,7 @@ pub mod pallet {
 		/// Opens a channel with the next session, without asking the paras. A request that is not accepted yet is
 		/// replaced. Limits and deposits are those of every channel.
 		#[pallet::call_index(7)]
-		#[pallet::weight(request_weight::<T>().saturating_mul(3))]
+		#[pallet::weight(<T as Config>::WeightInfo::force_open_hrmp_channel_replacing())]
 		pub fn force_open_hrmp_channel(
 			origin: OriginFor<T>,
 			sender: ParaId,
@@ -511,13 +502,13 @@ pub mod pallet {
 				proposed_max_capacity: max_capacity,
 				proposed_max_message_size: max_message_size,
 			});
-			Ok(Some(request_weight::<T>().saturating_mul(2 + u64::from(replaces))).into())
+			Ok((!replaces).then(<T as Config>::WeightInfo::force_open_hrmp_channel).into())
 		}
 
 		/// Opens a channel between two system paras with the next session, as large as the configuration allows.
 		/// Whoever calls it pays nothing.
 		#[pallet::call_index(8)]
-		#[pallet::weight(request_weight::<T>().saturating_mul(2))]
+		#[pallet::weight(<T as Config>::WeightInfo::establish_system_channel())]
 		pub fn establish_system_channel(
 			origin: OriginFor<T>,
 			sender: ParaId,
@@ -536,7 +527,7 @@ pub mod pallet {
 
 		/// Makes the deposits of a channel what the configuration says now.
 		#[pallet::call_index(9)]
-		#[pallet::weight(request_weight::<T>())]
+		#[pallet::weight(<T as Config>::WeightInfo::poke_channel_deposits())]
 		pub fn poke_channel_deposits(
 			origin: OriginFor<T>,
 			sender: ParaId,
@@ -550,7 +541,7 @@ pub mod pallet {
 
 		/// Opens channels from the calling para to a system para and back with the next session. It pays nothing.
 		#[pallet::call_index(10)]
-		#[pallet::weight(request_weight::<T>().saturating_mul(4))]
+		#[pallet::weight(<T as Config>::WeightInfo::establish_channel_with_system())]
 		pub fn establish_channel_with_system(
 			origin: OriginFor<T>,
 			target_system_chain: ParaId,

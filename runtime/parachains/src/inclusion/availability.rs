@@ -2,7 +2,6 @@
 //! §6.7, §6.8).
 
 use super::*;
-use crate::weights;
 use alloc::collections::BTreeSet;
 use frame_support::weights::Weight;
 use headway_primitives::{supermajority_threshold, AvailabilityBitfield, Signed};
@@ -161,12 +160,15 @@ impl<T: Config> Pallet<T> {
 }
 
 /// What the inclusion of a candidate weighs that commits to this.
-fn enactment_weight<T: Config>(commitments: &CandidateCommitments) -> Weight {
-	weights::enact_candidate::<T>(
-		commitments.upward_messages.len(),
-		commitments.horizontal_messages.len(),
-		commitments.new_validation_code.as_ref().map_or(0, |code| code.0.len()),
-	)
+pub(crate) fn enactment_weight<T: Config>(commitments: &CandidateCommitments) -> Weight {
+	type Info<T> = <T as Config>::WeightInfo;
+	let upward = commitments.upward_messages.len() as u32;
+	let horizontal = commitments.horizontal_messages.len() as u32;
+	let code = commitments.new_validation_code.as_ref().map_or(Weight::zero(), |code| {
+		let with_code = Info::<T>::enact_candidate_with_code(code.0.len() as u32);
+		with_code.saturating_sub(Info::<T>::enact_candidate(0, 0))
+	});
+	Info::<T>::enact_candidate(upward, horizontal).saturating_add(code)
 }
 
 /// For each core, who says to hold a chunk of the candidate on it; none for cores without votes.

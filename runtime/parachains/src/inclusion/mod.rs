@@ -15,10 +15,14 @@
 
 mod availability;
 mod backing;
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod state;
 #[cfg(test)]
 mod tests;
+pub mod weights;
 
+pub(crate) use availability::enactment_weight;
 pub use backing::{BackedInBlock, VerifiedCandidate};
 pub(crate) use backing::{Voters, VotesError};
 pub use pallet::*;
@@ -36,6 +40,7 @@ use headway_primitives::{
 	CommittedCandidateReceiptV2, CoreIndex, GroupIndex, HeadData, ParaId, UpwardMessage, ValidatorIndex,
 };
 use scale_info::TypeInfo;
+use weights::WeightInfo;
 
 const LOG_TARGET: &str = "runtime::inclusion";
 
@@ -158,6 +163,8 @@ pub mod pallet {
 			+ QueueFootprintQuery<AggregateMessageOrigin>;
 		/// Who is rewarded when a candidate is included.
 		type RewardValidators: RewardValidators;
+		/// What inclusion weighs.
+		type WeightInfo: WeightInfo;
 	}
 
 	#[pallet::event]

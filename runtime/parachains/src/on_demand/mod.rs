@@ -7,15 +7,18 @@
 //! The scheduler takes orders from the queue; nothing here decides on which core an order is served. An order
 //! that has been paid is never refunded.
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod price;
 mod queue;
 #[cfg(test)]
 mod tests;
+pub mod weights;
 
 pub use pallet::*;
 pub use queue::{EnqueuedOrder, QueueIsFull, QueueStatus};
 
-use crate::{configuration, paras, scheduler::OnDemandQueue, util::now, weights};
+use crate::{configuration, paras, scheduler::OnDemandQueue, util::now, weights::db};
 use alloc::vec::Vec;
 use frame_support::{
 	pallet_prelude::*,
@@ -29,6 +32,7 @@ use sp_runtime::{
 	traits::{AccountIdConversion, Zero},
 	FixedU128,
 };
+use weights::WeightInfo;
 
 const LOG_TARGET: &str = "runtime::on_demand";
 
@@ -70,6 +74,8 @@ pub mod pallet {
 		/// Determines the account of the pot.
 		#[pallet::constant]
 		type PalletId: Get<PalletId>;
+		/// What calls weigh.
+		type WeightInfo: WeightInfo;
 	}
 
 	#[pallet::event]
@@ -152,20 +158,15 @@ pub mod pallet {
 			// Without orders the price falls.
 			Self::update_traffic(&configuration::ActiveConfig::<T>::get().scheduler_params);
 			// And what the inherent takes: the status, a page or two, and what is put back.
-			weights::db::<T>(4 + 3, 2 + 3)
+			db::<T>(4 + 3, 2 + 3)
 		}
-	}
-
-	/// Weight of an order.
-	fn order_weight<T: Config>() -> Weight {
-		weights::ref_time_micros(70).saturating_add(weights::db::<T>(10, 8))
 	}
 
 	#[pallet::call]
 	impl<T: Config> Pallet<T> {
 		/// Orders a block for a para at the spot price, at most `max_amount`. The account may be reaped.
 		#[pallet::call_index(0)]
-		#[pallet::weight(order_weight::<T>())]
+		#[pallet::weight(<T as Config>::WeightInfo::place_order_allow_death())]
 		pub fn place_order_allow_death(
 			origin: OriginFor<T>,
 			max_amount: Balance,
@@ -177,7 +178,7 @@ pub mod pallet {
 
 		/// Orders a block for a para at the spot price, at most `max_amount`. The account stays alive.
 		#[pallet::call_index(1)]
-		#[pallet::weight(order_weight::<T>())]
+		#[pallet::weight(<T as Config>::WeightInfo::place_order_keep_alive())]
 		pub fn place_order_keep_alive(
 			origin: OriginFor<T>,
 			max_amount: Balance,
@@ -189,7 +190,7 @@ pub mod pallet {
 
 		/// Orders a block for a para at the spot price, at most `max_amount`, and pays with credits.
 		#[pallet::call_index(2)]
-		#[pallet::weight(order_weight::<T>())]
+		#[pallet::weight(<T as Config>::WeightInfo::place_order_with_credits())]
 		pub fn place_order_with_credits(
 			origin: OriginFor<T>,
 			max_amount: Balance,

@@ -1,6 +1,8 @@
 //! Registered paras: their heads, code, upgrades and lifecycle (runtime §4).
 
 mod authorization;
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod digest;
 mod lifecycle;
 mod pvf;
@@ -8,10 +10,12 @@ mod pvf;
 mod tests;
 mod types;
 mod upgrades;
+pub mod weights;
 
 pub use digest::*;
 pub use pallet::*;
 pub use types::*;
+use weights::WeightInfo;
 
 use crate::{configuration, scheduler, shared, util::now};
 use alloc::vec::Vec;
@@ -46,7 +50,6 @@ pub const MIN_PARA_HEAD_LEN: usize = 64;
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;
-	use crate::weights::{db, ref_time_micros};
 	use frame_support::{
 		pallet_prelude::*,
 		traits::{
@@ -81,6 +84,8 @@ pub mod pallet {
 		/// Blocks for which a vote on new code stays in the transaction pool.
 		#[pallet::constant]
 		type VoteLongevity: Get<u64>;
+		/// What calls weigh.
+		type WeightInfo: WeightInfo;
 	}
 
 	#[pallet::event]
@@ -294,19 +299,14 @@ pub mod pallet {
 		}
 	}
 
-	/// Weight of a call that writes `bytes` of code or head data.
-	fn write_weight<T: Config>(bytes: usize, reads: u64, writes: u64) -> Weight {
-		// Hashing and writing: 10 ns per byte.
-		Weight::from_parts((bytes as u64).saturating_mul(10_000), 0)
-			.saturating_add(ref_time_micros(20))
-			.saturating_add(db::<T>(reads, writes))
-	}
-
 	#[pallet::call]
 	impl<T: Config> Pallet<T> {
 		/// Replaces a para's code at once.
 		#[pallet::call_index(0)]
-		#[pallet::weight((write_weight::<T>(new_code.0.len(), 6, 7), DispatchClass::Operational))]
+		#[pallet::weight((
+			<T as Config>::WeightInfo::force_set_current_code(new_code.0.len() as u32),
+			DispatchClass::Operational,
+		))]
 		pub fn force_set_current_code(
 			origin: OriginFor<T>,
 			para: ParaId,
@@ -319,7 +319,10 @@ pub mod pallet {
 
 		/// Replaces a para's head at once.
 		#[pallet::call_index(1)]
-		#[pallet::weight((write_weight::<T>(new_head.0.len(), 1, 1), DispatchClass::Operational))]
+		#[pallet::weight((
+			<T as Config>::WeightInfo::force_set_current_head(new_head.0.len() as u32),
+			DispatchClass::Operational,
+		))]
 		pub fn force_set_current_head(
 			origin: OriginFor<T>,
 			para: ParaId,
@@ -332,7 +335,10 @@ pub mod pallet {
 
 		/// Schedules an upgrade as if it had been included at the block.
 		#[pallet::call_index(2)]
-		#[pallet::weight((write_weight::<T>(new_code.0.len(), 12, 10), DispatchClass::Operational))]
+		#[pallet::weight((
+			<T as Config>::WeightInfo::force_schedule_code_upgrade(new_code.0.len() as u32),
+			DispatchClass::Operational,
+		))]
 		pub fn force_schedule_code_upgrade(
 			origin: OriginFor<T>,
 			para: ParaId,
@@ -354,7 +360,10 @@ pub mod pallet {
 
 		/// Notes a new head as if it had been included now.
 		#[pallet::call_index(3)]
-		#[pallet::weight((write_weight::<T>(new_head.0.len(), 4, 6), DispatchClass::Operational))]
+		#[pallet::weight((
+			<T as Config>::WeightInfo::force_note_new_head(new_head.0.len() as u32),
+			DispatchClass::Operational,
+		))]
 		pub fn force_note_new_head(origin: OriginFor<T>, para: ParaId, new_head: HeadData) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::note_new_head(para, new_head, now::<T>());
@@ -364,7 +373,7 @@ pub mod pallet {
 
 		/// Carries out a para's transition at the next session boundary.
 		#[pallet::call_index(4)]
-		#[pallet::weight((write_weight::<T>(0, 2, 1), DispatchClass::Operational))]
+		#[pallet::weight((<T as Config>::WeightInfo::force_queue_action(), DispatchClass::Operational))]
 		pub fn force_queue_action(origin: OriginFor<T>, para: ParaId) -> DispatchResult {
 			ensure_root(origin)?;
 			let session = shared::CurrentSessionIndex::<T>::get().saturating_add(1);
@@ -375,7 +384,10 @@ pub mod pallet {
 
 		/// Adds code that needs no vote.
 		#[pallet::call_index(5)]
-		#[pallet::weight((write_weight::<T>(validation_code.0.len(), 3, 3), DispatchClass::Operational))]
+		#[pallet::weight((
+			<T as Config>::WeightInfo::add_trusted_validation_code(validation_code.0.len() as u32),
+			DispatchClass::Operational,
+		))]
 		pub fn add_trusted_validation_code(
 			origin: OriginFor<T>,
 			validation_code: ValidationCode,
@@ -393,7 +405,10 @@ pub mod pallet {
 
 		/// Removes code that nobody uses.
 		#[pallet::call_index(6)]
-		#[pallet::weight((write_weight::<T>(0, 1, 1), DispatchClass::Operational))]
+		#[pallet::weight((
+			<T as Config>::WeightInfo::poke_unused_validation_code(),
+			DispatchClass::Operational,
+		))]
 		pub fn poke_unused_validation_code(
 			origin: OriginFor<T>,
 			validation_code_hash: ValidationCodeHash,
@@ -409,7 +424,7 @@ pub mod pallet {
 		/// the decisive vote; every other vote gets most of it back.
 		#[pallet::call_index(7)]
 		#[pallet::weight((
-			pvf::vote_weight::<T>().saturating_add(ref_time_micros(60)).saturating_add(db::<T>(9, 9)),
+			<T as Config>::WeightInfo::include_pvf_check_statement_decisive(),
 			DispatchClass::Normal,
 			Pays::No,
 		))]
@@ -420,12 +435,15 @@ pub mod pallet {
 		) -> DispatchResultWithPostInfo {
 			ensure_none(origin)?;
 			let concluded = Self::apply_pvf_check_statement(stmt, signature)?;
-			Ok((!concluded).then(pvf::vote_weight::<T>).into())
+			Ok((!concluded).then(<T as Config>::WeightInfo::include_pvf_check_statement).into())
 		}
 
 		/// Overwrites the number of the relay parent of a para's head.
 		#[pallet::call_index(8)]
-		#[pallet::weight((write_weight::<T>(0, 0, 1), DispatchClass::Operational))]
+		#[pallet::weight((
+			<T as Config>::WeightInfo::force_set_most_recent_context(),
+			DispatchClass::Operational,
+		))]
 		pub fn force_set_most_recent_context(
 			origin: OriginFor<T>,
 			para: ParaId,
@@ -439,7 +457,7 @@ pub mod pallet {
 		/// Ends the cooldown after a para's upgrade. The caller pays for every block that is left, and what it
 		/// pays is burned. Without a cooldown nothing happens.
 		#[pallet::call_index(9)]
-		#[pallet::weight(ref_time_micros(60).saturating_add(db::<T>(2, 3)))]
+		#[pallet::weight(<T as Config>::WeightInfo::remove_upgrade_cooldown())]
 		pub fn remove_upgrade_cooldown(origin: OriginFor<T>, para: ParaId) -> DispatchResult {
 			let payer = ensure_signed(origin)?;
 			Self::end_cooldown_early(&payer, para)
@@ -447,7 +465,7 @@ pub mod pallet {
 
 		/// Authorizes code for a para, which anybody may apply in the blocks that follow.
 		#[pallet::call_index(10)]
-		#[pallet::weight(ref_time_micros(20).saturating_add(db::<T>(2, 2)))]
+		#[pallet::weight(<T as Config>::WeightInfo::authorize_force_set_current_code_hash())]
 		pub fn authorize_force_set_current_code_hash(
 			origin: OriginFor<T>,
 			para: ParaId,
@@ -462,7 +480,7 @@ pub mod pallet {
 
 		/// Replaces a para's code by the code that was authorized. Any origin, unsigned too; without a fee.
 		#[pallet::call_index(11)]
-		#[pallet::weight(write_weight::<T>(new_code.0.len(), 8, 9))]
+		#[pallet::weight(<T as Config>::WeightInfo::apply_authorized_force_set_current_code(new_code.0.len() as u32))]
 		pub fn apply_authorized_force_set_current_code(
 			_origin: OriginFor<T>,
 			para: ParaId,

@@ -1,8 +1,7 @@
 //! Votes on new code, before anybody has to execute it (runtime §4.6).
 
 use super::{lifecycle::insert_sorted, *};
-use crate::weights;
-use frame_support::{ensure, pallet_prelude::InvalidTransaction, weights::Weight};
+use frame_support::{ensure, pallet_prelude::InvalidTransaction};
 use sp_runtime::traits::AppVerify;
 
 /// Code of invalid transactions: no such validator.
@@ -13,11 +12,6 @@ const INVALID_SUBJECT: u8 = 2;
 const INVALID_DOUBLE_VOTE: u8 = 3;
 /// Code of invalid transactions: the code was not authorized.
 pub(super) const INVALID_UNAUTHORIZED_CODE: u8 = 4;
-
-/// Weight of a vote that decides nothing: one signature, and the state of the vote read and written.
-pub(super) fn vote_weight<T: frame_system::Config>() -> Weight {
-	weights::ref_time_micros(90).saturating_add(weights::db::<T>(3, 1))
-}
 
 /// How the transaction pool is told what is wrong with a vote.
 pub(super) fn to_validity_error<T: Config>(error: Error<T>) -> InvalidTransaction {

@@ -41,7 +41,7 @@ pub(super) struct Selected {
 }
 
 pub(super) fn disputes_weight<T: Config>(sets: &[DisputeStatementSet]) -> Weight {
-	sets.iter().fold(Weight::zero(), |sum, set| sum.saturating_add(weights::dispute_set::<T>(set)))
+	sets.iter().fold(Weight::zero(), |sum, set| sum.saturating_add(cost::dispute_set::<T>(set)))
 }
 
 /// Puts the disputes first that matter most: those about candidates that this chain included, the earliest
@@ -85,7 +85,7 @@ pub(super) fn select<T: Config>(
 	for set in sets {
 		let (session, hash) = (set.session, set.candidate_hash);
 		if !everything_fits {
-			let with = used.saturating_add(weights::dispute_set::<T>(&set));
+			let with = used.saturating_add(cost::dispute_set::<T>(&set));
 			if !with.all_lte(budget) {
 				dropped.push((session, hash, DisputeDropReason::Overweight));
 				continue;
@@ -98,9 +98,7 @@ pub(super) fn select<T: Config>(
 		}
 	}
 	let weight = if everything_fits {
-		checked
-			.iter()
-			.fold(Weight::zero(), |sum, set| sum.saturating_add(weights::dispute_set::<T>(set.set())))
+		checked.iter().fold(Weight::zero(), |sum, set| sum.saturating_add(cost::dispute_set::<T>(set.set())))
 	} else {
 		used
 	};

@@ -8,15 +8,13 @@ use headway_primitives::{BackedCandidate, UncheckedSignedAvailabilityBitfield};
 use rand_chacha::{rand_core::SeedableRng, ChaCha20Rng};
 
 pub(super) fn bitfields_weight<T: Config>(bitfields: &[UncheckedSignedAvailabilityBitfield]) -> Weight {
-	bitfields
-		.iter()
-		.fold(Weight::zero(), |sum, bitfield| sum.saturating_add(weights::bitfield::<T>(bitfield)))
+	bitfields.iter().fold(Weight::zero(), |sum, bitfield| sum.saturating_add(cost::bitfield::<T>(bitfield)))
 }
 
 pub(super) fn candidates_weight<T: Config>(candidates: &[BackedCandidate]) -> Weight {
 	candidates
 		.iter()
-		.fold(Weight::zero(), |sum, candidate| sum.saturating_add(weights::candidate::<T>(candidate)))
+		.fold(Weight::zero(), |sum, candidate| sum.saturating_add(cost::candidate::<T>(candidate)))
 }
 
 /// Bitfields and candidates within the budget, and what was dropped of both.
@@ -75,7 +73,7 @@ pub(super) fn apply<T: Config>(
 		let mut used = Weight::zero();
 		let mut keep_bitfields = BTreeSet::new();
 		for i in order {
-			let with = used.saturating_add(weights::bitfield::<T>(&bitfields[i]));
+			let with = used.saturating_add(cost::bitfield::<T>(&bitfields[i]));
 			if with.all_lte(budget) {
 				used = with;
 				keep_bitfields.insert(i);

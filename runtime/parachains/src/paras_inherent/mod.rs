@@ -5,17 +5,23 @@
 //! not pass has been dropped. Whoever executes the block runs the same pipeline over it and accepts it only
 //! if nothing is dropped any more. Every drop has a [`DropReason`], which is logged and returned.
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
+mod cost;
 mod disputes;
 mod limit;
 mod sanitize;
 #[cfg(test)]
 mod tests;
+pub mod weights;
 
+#[cfg(feature = "runtime-benchmarks")]
+pub(crate) use cost::UPGRADE_VOTES;
 pub use disputes::DisputeDropReason;
 pub use pallet::*;
 pub use sanitize::{BitfieldDropReason, DropReason};
 
-use crate::{configuration, inclusion, initializer, scheduler, shared, util::now, weights};
+use crate::{configuration, inclusion, initializer, scheduler, shared, util::now};
 use alloc::{
 	collections::{BTreeMap, BTreeSet},
 	vec::Vec,
@@ -30,6 +36,7 @@ use headway_primitives::{
 	constraints::RelayParentInfo, CandidateHash, Hash, Header, InherentData as ParachainsInherentData,
 	ParaId, ScrapedOnChainVotes, SessionIndex, ValidatorIndex, PARACHAINS_INHERENT_IDENTIFIER,
 };
+use weights::WeightInfo;
 
 const LOG_TARGET: &str = "runtime::inclusion-inherent";
 
@@ -67,13 +74,16 @@ fn max_weight<T: frame_system::Config>() -> Weight {
 }
 
 /// What of [`max_weight`] is for bitfields, candidates and disputes together: the rest is for the inherent itself
-/// and for the inclusion of a candidate per core, as far as that is not more than a quarter. Inclusion may exceed
-/// it all the same.
-fn data_budget<T: frame_system::Config>(n_cores: u32) -> Weight {
+/// with its votes, and for the inclusion of a candidate per core, as far as that is not more than a quarter.
+/// Inclusion may exceed it all the same.
+fn data_budget<T: Config>(n_cores: u32) -> Weight {
 	let max = max_weight::<T>();
-	let inclusions = weights::enact_candidate::<T>(0, 0, 0).saturating_mul(n_cores.into());
-	max.saturating_sub(weights::enter_empty::<T>())
-		.saturating_sub(inclusions.set_proof_size(0).min(Weight::from_parts(max.ref_time() / 4, 0)))
+	let reserve = inclusion::enactment_weight::<T>(&Default::default())
+		.saturating_mul(n_cores.into())
+		.saturating_add(cost::enter_empty::<T>(n_cores))
+		.saturating_add(cost::votes_stored::<T>(n_cores))
+		.set_proof_size(0);
+	max.saturating_sub(reserve.min(Weight::from_parts(max.ref_time() / 4, 0)))
 }
 
 #[frame_support::pallet]
@@ -88,6 +98,8 @@ pub mod pallet {
 	pub trait Config: frame_system::Config + initializer::Config {
 		/// Randomness by which candidates are selected when not all of them fit.
 		type SelectionRandomness: Randomness<Option<Hash>, BlockNumberFor<Self>>;
+		/// What the parts of the inherent weigh.
+		type WeightInfo: WeightInfo;
 	}
 
 	#[pallet::error]
@@ -114,7 +126,7 @@ pub mod pallet {
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
 		fn on_initialize(_: BlockNumberFor<T>) -> Weight {
 			// For `on_finalize`.
-			weights::db::<T>(1, 1)
+			crate::weights::db::<T>(1, 1)
 		}
 
 		fn on_finalize(_: BlockNumberFor<T>) {
@@ -182,15 +194,16 @@ pub mod pallet {
 	/// Weight before execution, which is never less than that after it: all data passes, and every candidate
 	/// that waits for availability is included, if there are votes at all.
 	pub(super) fn enter_weight<T: Config>(data: &ParachainsInherentData<Header>) -> Weight {
+		let n_cores = scheduler::Pallet::<T>::n_cores();
 		let inclusions = if data.bitfields.is_empty() {
 			Weight::zero()
 		} else {
-			inclusion::Pallet::<T>::enactment_weight_max()
+			cost::votes_stored::<T>(n_cores).saturating_add(inclusion::Pallet::<T>::enactment_weight_max())
 		};
 		limit::bitfields_weight::<T>(&data.bitfields)
 			.saturating_add(limit::candidates_weight::<T>(&data.backed_candidates))
 			.saturating_add(disputes::disputes_weight::<T>(&data.disputes))
-			.saturating_add(weights::enter_empty::<T>())
+			.saturating_add(cost::enter_empty::<T>(n_cores))
 			.saturating_add(inclusions)
 			.set_proof_size(u64::MAX)
 	}
@@ -220,7 +233,7 @@ pub mod pallet {
 
 			let n_cores = scheduler::Pallet::<T>::n_cores();
 			// Nothing is held back from disputes: with many of them there is little else in the block.
-			let budget = max_weight::<T>().saturating_sub(weights::enter_empty::<T>());
+			let budget = max_weight::<T>().saturating_sub(cost::enter_empty::<T>(n_cores));
 			let disputes::Selected { sets, weight: for_disputes, dropped: dropped_disputes } =
 				disputes::select::<T>(disputes, &config, budget);
 			for (session, hash, reason) in &dropped_disputes {
@@ -252,7 +265,7 @@ pub mod pallet {
 						disputes,
 						parent_header,
 					},
-					weight: weights::enter_empty::<T>().saturating_add(for_disputes),
+					weight: cost::enter_empty::<T>(n_cores).saturating_add(for_disputes),
 					dropped,
 					dropped_bitfields,
 					dropped_disputes,
@@ -260,10 +273,13 @@ pub mod pallet {
 			}
 			let evicted = disputes::evict::<T>(session, &disputes);
 			evicted.drop_bitfields(&mut bitfields, &mut dropped_bitfields);
-			let mut weight = weights::enter_empty::<T>()
+			let mut weight = cost::enter_empty::<T>(n_cores)
 				.saturating_add(for_disputes)
 				.saturating_add(limit::bitfields_weight::<T>(&bitfields))
 				.saturating_add(limit::candidates_weight::<T>(&backed_candidates));
+			if !bitfields.is_empty() {
+				weight.saturating_accrue(cost::votes_stored::<T>(n_cores));
+			}
 
 			let validators = shared::ActiveValidatorKeys::<T>::get();
 			let bitfields = sanitize::bitfields::<T>(

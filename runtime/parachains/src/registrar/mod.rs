@@ -11,8 +11,11 @@
 //! `Paras` has one entry per reserved id, each paid for by a deposit. `PendingSwap` has at most one entry per
 //! para.
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 #[cfg(test)]
 mod tests;
+pub mod weights;
 
 pub use pallet::*;
 
@@ -20,12 +23,12 @@ use crate::{
 	configuration,
 	origin::{ensure_parachain, Origin},
 	paras::{self, OnNewHead, ParaGenesisArgs, ParaKind, ParaLifecycle, UpgradeStrategy},
-	weights,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use frame_support::{pallet_prelude::*, traits::ReservableCurrency};
 use frame_system::pallet_prelude::*;
 use headway_primitives::{Balance, HeadData, ParaId, ValidationCode, LOWEST_PUBLIC_ID, MIN_CODE_SIZE};
+use weights::WeightInfo;
 
 /// Ids in a row that a reservation skips because they are taken: those of paras that were registered at genesis
 /// or by root, without being reserved.
@@ -86,6 +89,8 @@ pub mod pallet {
 		/// Deposit of each byte that a registered para may keep on chain.
 		#[pallet::constant]
 		type DataDepositPerByte: Get<Balance>;
+		/// What calls weigh.
+		type WeightInfo: WeightInfo;
 	}
 
 	#[pallet::event]
@@ -185,16 +190,9 @@ pub mod pallet {
 		}
 	}
 
-	/// Weight of a call that takes `bytes` of code or head data.
-	fn data_weight<T: Config>(bytes: usize, reads: u64, writes: u64) -> Weight {
-		// Hashing and writing: 10 ns per byte.
-		Weight::from_parts((bytes as u64).saturating_mul(10_000), 0)
-			.saturating_add(weights::ref_time_micros(60))
-			.saturating_add(weights::db::<T>(reads, writes))
-	}
-
-	fn register_weight<T: Config>(head: &HeadData, code: &ValidationCode) -> Weight {
-		data_weight::<T>(head.0.len().saturating_add(code.0.len()), 14, 12)
+	/// Bytes that a para starts with.
+	fn genesis_len(head: &HeadData, code: &ValidationCode) -> u32 {
+		head.0.len().saturating_add(code.0.len()) as u32
 	}
 
 	#[pallet::call]
@@ -202,7 +200,7 @@ pub mod pallet {
 		/// Registers a para under an id that the caller has reserved. More is reserved for its data: as much as
 		/// if its code had the largest allowed size, since it may grow.
 		#[pallet::call_index(0)]
-		#[pallet::weight(register_weight::<T>(genesis_head, validation_code))]
+		#[pallet::weight(<T as Config>::WeightInfo::register(genesis_len(genesis_head, validation_code)))]
 		pub fn register(
 			origin: OriginFor<T>,
 			id: ParaId,
@@ -215,7 +213,7 @@ pub mod pallet {
 
 		/// Registers a para for an account and with a deposit of root's choice, under any id.
 		#[pallet::call_index(1)]
-		#[pallet::weight(register_weight::<T>(genesis_head, validation_code))]
+		#[pallet::weight(<T as Config>::WeightInfo::force_register(genesis_len(genesis_head, validation_code)))]
 		pub fn force_register(
 			origin: OriginFor<T>,
 			who: T::AccountId,
@@ -230,7 +228,7 @@ pub mod pallet {
 
 		/// Deregisters a parathread, or gives up a reserved id, and returns the deposit.
 		#[pallet::call_index(2)]
-		#[pallet::weight(data_weight::<T>(0, 10, 8))]
+		#[pallet::weight(<T as Config>::WeightInfo::deregister())]
 		pub fn deregister(origin: OriginFor<T>, id: ParaId) -> DispatchResult {
 			Self::ensure_root_para_or_manager(origin, id)?;
 			ensure!(
@@ -249,7 +247,7 @@ pub mod pallet {
 		/// Swaps the roles of two paras, a parachain with a parathread or with another parachain, once both have
 		/// asked for it. With the same id twice a wish is taken back.
 		#[pallet::call_index(3)]
-		#[pallet::weight(data_weight::<T>(0, 8, 6))]
+		#[pallet::weight(<T as Config>::WeightInfo::swap())]
 		pub fn swap(origin: OriginFor<T>, id: ParaId, other: ParaId) -> DispatchResult {
 			Self::ensure_root_para_or_manager(origin, id)?;
 			if id == other {
@@ -275,7 +273,7 @@ pub mod pallet {
 
 		/// Opens a para to its manager.
 		#[pallet::call_index(4)]
-		#[pallet::weight(data_weight::<T>(0, 1, 1))]
+		#[pallet::weight(<T as Config>::WeightInfo::set_lock())]
 		pub fn remove_lock(origin: OriginFor<T>, para: ParaId) -> DispatchResult {
 			Self::ensure_root_or_para(origin, para)?;
 			Self::set_lock(para, false);
@@ -284,7 +282,7 @@ pub mod pallet {
 
 		/// Reserves the next free id for the caller, who may then register a para under it.
 		#[pallet::call_index(5)]
-		#[pallet::weight(data_weight::<T>(0, 2 * u64::from(MAX_SKIPPED_IDS), 3))]
+		#[pallet::weight(<T as Config>::WeightInfo::reserve(MAX_SKIPPED_IDS))]
 		pub fn reserve(origin: OriginFor<T>) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			let first = NextFreeParaId::<T>::get().max(LOWEST_PUBLIC_ID).0;
@@ -302,7 +300,7 @@ pub mod pallet {
 
 		/// Closes a para to its manager.
 		#[pallet::call_index(6)]
-		#[pallet::weight(data_weight::<T>(0, 1, 1))]
+		#[pallet::weight(<T as Config>::WeightInfo::set_lock())]
 		pub fn add_lock(origin: OriginFor<T>, para: ParaId) -> DispatchResult {
 			Self::ensure_root_para_or_manager(origin, para)?;
 			Self::set_lock(para, true);
@@ -311,7 +309,7 @@ pub mod pallet {
 
 		/// Begins an upgrade that the relay chain applies by itself, without a word to the para.
 		#[pallet::call_index(7)]
-		#[pallet::weight(data_weight::<T>(new_code.0.len(), 14, 10))]
+		#[pallet::weight(<T as Config>::WeightInfo::schedule_code_upgrade(new_code.0.len() as u32))]
 		pub fn schedule_code_upgrade(
 			origin: OriginFor<T>,
 			para: ParaId,
@@ -327,7 +325,7 @@ pub mod pallet {
 
 		/// Overwrites the head of a para that is neither on its way in nor out.
 		#[pallet::call_index(8)]
-		#[pallet::weight(data_weight::<T>(new_head.0.len(), 3, 1))]
+		#[pallet::weight(<T as Config>::WeightInfo::set_current_head(new_head.0.len() as u32))]
 		pub fn set_current_head(origin: OriginFor<T>, para: ParaId, new_head: HeadData) -> DispatchResult {
 			Self::ensure_root_para_or_manager(origin, para)?;
 			// A head makes a para: messages would be queued for an id that is only reserved.

@@ -10,12 +10,13 @@ mod offence;
 mod report;
 #[cfg(test)]
 mod tests;
+pub mod weights;
 
 pub use offence::SlashingOffence;
 pub use pallet::*;
 
 use super::SlashingHandler;
-use crate::{session_info, weights};
+use crate::session_info;
 use alloc::{
 	collections::{BTreeMap, BTreeSet},
 	vec::Vec,
@@ -30,6 +31,7 @@ use sp_core::crypto::KeyTypeId;
 use sp_runtime::traits::Convert;
 use sp_session::{GetSessionNumber, GetValidatorCount};
 use sp_staking::offence::ReportOffence;
+use weights::WeightInfo;
 
 const LOG_TARGET: &str = "runtime::parachains::slashing";
 
@@ -70,6 +72,8 @@ pub mod pallet {
 		>;
 		/// Blocks for which a report stays in the transaction pool.
 		type ReportLongevity: Get<u64>;
+		/// What calls weigh.
+		type WeightInfo: WeightInfo;
 	}
 
 	#[pallet::error]
@@ -118,7 +122,7 @@ pub mod pallet {
 	impl<T: Config> Pallet<T> {
 		/// Reports a validator that lost a dispute in a past session. Unsigned.
 		#[pallet::call_index(0)]
-		#[pallet::weight(weights::report_dispute_lost::<T>(key_owner_proof.validator_count()))]
+		#[pallet::weight(<T as Config>::WeightInfo::report_dispute_lost_unsigned(key_owner_proof.validator_count()))]
 		pub fn report_dispute_lost_unsigned(
 			origin: OriginFor<T>,
 			dispute_proof: Box<DisputeProof>,

@@ -166,7 +166,7 @@ fn only_the_decisive_vote_costs_its_full_weight() {
 	with_chain(config(), 4, 1, |_| {
 		register(NEW, new_code());
 		let hash = new_code().hash();
-		let small = pvf::vote_weight::<Test>();
+		let small = <Test as Config>::WeightInfo::include_pvf_check_statement();
 		for validator in 0..2 {
 			let info = vote(true, hash, validator).expect("it is a good vote");
 			assert_eq!(info.actual_weight, Some(small));

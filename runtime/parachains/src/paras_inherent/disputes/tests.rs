@@ -112,7 +112,9 @@ fn disputes_that_fill_the_block_leave_no_room_for_others() {
 		let newer = dispute(0, hash(2), &votes(1));
 		let mut older = dispute(0, hash(1), &votes(1));
 		// Votes of validators that do not exist: they cost weight, and nothing else.
-		let budget = max_weight::<Test>().saturating_sub(weights::enter_empty::<Test>()).ref_time();
+		let budget = max_weight::<Test>()
+			.saturating_sub(cost::enter_empty::<Test>(scheduler::Pallet::<Test>::n_cores()))
+			.ref_time();
 		let statement = DisputeStatement::Invalid(InvalidDisputeStatementKind::Explicit);
 		let (_, _, signature) = signed(0, hash(1), 0, &Against);
 		let vote = (statement, ValidatorIndex(u32::MAX), signature);
@@ -120,7 +122,7 @@ fn disputes_that_fill_the_block_leave_no_room_for_others() {
 		let weight = |votes: &[_]| {
 			let mut set = older.clone();
 			set.statements.extend_from_slice(votes);
-			weights::dispute_set::<Test>(&set).ref_time()
+			cost::dispute_set::<Test>(&set).ref_time()
 		};
 		// Every third voter may have to be reported.
 		let three = weight(&[vote.clone(), vote.clone(), vote.clone()]) - weight(&[]);

@@ -11,7 +11,7 @@ fn whole_chains_are_dropped_when_the_block_is_full_and_upgrades_are_preferred() 
 			.commit(|c| c.new_validation_code = Some(ValidationCode(vec![2; 64])))
 			.back();
 		let both = vec![plain, upgrade.clone()];
-		let budget = weights::candidate::<Test>(&upgrade);
+		let budget = cost::candidate::<Test>(&upgrade);
 		let (_, kept, dropped, _) = limit::apply::<Test>(Vec::new(), both, budget, Default::default());
 		assert_eq!(kept, [upgrade]);
 		assert_eq!(dropped.len(), 1);
@@ -82,7 +82,7 @@ fn bytes_limit_as_time_does() {
 		let bitfields = chain.bitfields(&[]);
 		let budget = |weight: Weight| Weight::from_parts(u64::MAX, weight.proof_size());
 		let for_bitfields = limit::bitfields_weight::<Test>(&bitfields);
-		let for_one = for_bitfields.saturating_add(weights::candidate::<Test>(&candidates[0]));
+		let for_one = for_bitfields.saturating_add(cost::candidate::<Test>(&candidates[0]));
 		assert_eq!(limited(bitfields.clone(), &candidates, budget(for_one)).1.len(), 1);
 		let for_two = limit::bitfields_weight::<Test>(&bitfields[..2]);
 		assert_eq!(limited(bitfields, &candidates, budget(for_two)), (2, vec![]));
