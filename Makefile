@@ -16,7 +16,7 @@ SUBXT := --locked --manifest-path tests/subxt/Cargo.toml --target-dir $(TARGET_D
 BENCHES := $(patsubst %.rs,--bench %,$(notdir $(wildcard */benches/*.rs */*/benches/*.rs)))
 
 .DEFAULT_GOAL := help
-.PHONY: help deps fetch build testnet test unit e2e zombienet lint fmt release bench bench-runtime simulate
+.PHONY: help deps fetch build testnet test unit e2e zombienet lint fmt release bench bench-runtime simulate bench-weights
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -82,3 +82,9 @@ bench-runtime: deps ## Measure the inherent of a full block in Wasm, part by par
 simulate: deps ## Run simulated networks in which everything goes wrong (options in ARGS: --seeds 0..1000)
 	$(CARGO) build --workspace --bin headway-simulate
 	$(TARGET_DIR)/debug/headway-simulate $(ARGS)
+
+# The feature is nowhere else: of what was built without it, the pallets and the runtime alone are built again.
+bench-weights: deps ## Measure in Wasm what calls weigh, and write it into the pallets (options in ARGS)
+	$(CARGO) build --workspace --bin headway-bench-weights --features headway-bench-runtime/weights
+	$(TARGET_DIR)/debug/headway-bench-weights $(ARGS)
+	$(CARGO) fmt --all

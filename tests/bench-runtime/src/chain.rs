@@ -135,9 +135,19 @@ impl<E: CodeExecutor> Chain<E> {
 		method: &'static str,
 		args: &[u8],
 	) -> Result<Vec<u8>, Error> {
+		self.call_with(overlay, Extensions::default(), method, args)
+	}
+
+	/// As [`Self::call_raw`], with what else the host has to offer.
+	pub fn call_with(
+		&self,
+		overlay: &mut Overlay,
+		mut extensions: Extensions,
+		method: &'static str,
+		args: &[u8],
+	) -> Result<Vec<u8>, Error> {
 		let fetcher = WrappedRuntimeCode(self.code.as_slice().into());
 		let code = RuntimeCode { code_fetcher: &fetcher, heap_pages: None, hash: self.code_hash.encode() };
-		let mut extensions = Extensions::default();
 		let mut machine = StateMachine::new(
 			&self.state,
 			overlay,

@@ -1,4 +1,5 @@
-//! What the inherent of the parachains costs in Wasm, part by part: `make bench-runtime`.
+//! What the inherent of the parachains costs in Wasm, part by part: `make bench-runtime`. And, with the feature
+//! `weights`, what calls weigh: `make bench-weights`.
 //!
 //! A relay chain in memory, with real keys and real signatures, is brought to the block that costs most without
 //! disputes: every core holds a candidate, every validator says that all of them are available, and every core
@@ -18,6 +19,7 @@
 //! | [`measure`] | variants of the inherent, executed and timed |
 //! | [`report`] | parts, their weights, and the tables that are printed |
 //! | [`native`] | the runtime without Wasm, for tests of all this |
+//! | `weights` | the benchmarks of the pallets, run and written down |
 
 pub mod chain;
 pub mod host;
@@ -27,3 +29,5 @@ pub mod network;
 pub mod report;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "weights")]
+pub mod weights;

@@ -8,7 +8,7 @@ use headway_bench_runtime::{
 };
 use headway_relay_runtime::wasm_binary;
 use sc_executor::WasmExecutor;
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, fs, path::PathBuf, process::ExitCode};
 
 /// Executes blocks full of bitfields and candidates in Wasm, and prints the time per part.
 #[derive(Parser, Debug)]
@@ -23,6 +23,9 @@ struct Args {
 	/// Votes for each candidate, at most as many as the group has members.
 	#[arg(long, default_value_t = 10)]
 	votes: usize,
+	/// The Wasm blob, if not the one that this program was built with.
+	#[arg(long)]
+	blob: Option<PathBuf>,
 	/// Executions of each variant.
 	#[arg(long, default_value_t = 20)]
 	repetitions: usize,
@@ -32,7 +35,11 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 	let size = Size { validators: args.validators, cores: args.cores, votes: args.votes };
 	let timed = WasmExecutor::<TimedHostFunctions>::builder().build();
 	let counting = WasmExecutor::<CountingHostFunctions>::builder().build();
-	let measurements = measure(timed, counting, wasm_binary()?.to_vec(), size, args.repetitions.max(1))?;
+	let blob = match &args.blob {
+		Some(path) => fs::read(path)?,
+		None => wasm_binary()?.to_vec(),
+	};
+	let measurements = measure(timed, counting, blob, size, args.repetitions.max(1))?;
 	print!("{measurements}");
 	Ok(())
 }

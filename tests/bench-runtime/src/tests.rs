@@ -85,9 +85,9 @@ fn all_variants_run_and_are_reported() {
 		Variant::ALL,
 	);
 	let weight = |variant| measurements.of(variant).weight;
-	assert_eq!(weight(Variant::NoVotes), weight(Variant::BelowThreshold));
+	assert!(weight(Variant::NoVotes) <= weight(Variant::BelowThreshold), "votes cost no less than none");
 	assert!(weight(Variant::BelowThreshold) < weight(Variant::Threshold), "inclusion is charged for");
-	assert_eq!(weight(Variant::Threshold), weight(Variant::AllVotes));
+	assert!(weight(Variant::Threshold) <= weight(Variant::AllVotes), "votes cost no less than none");
 	assert!(weight(Variant::AllVotes) < weight(Variant::Full), "candidates are charged for");
 	assert!(weight(Variant::Full) < measurements.import_weight);
 	let sum: Duration = measurements.parts(Entry::Enter).iter().map(|part| part.time).sum();
