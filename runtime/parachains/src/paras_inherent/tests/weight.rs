@@ -94,9 +94,11 @@ fn inclusion_beyond_the_limit_does_not_stop_the_block() {
 	with_chain(config(), 4, 1, |chain| {
 		let backed = chain.candidate(A, "genesis", "a1").back();
 		chain.block(Vec::new(), vec![backed]);
-		// Much more code than anybody could have backed: including it takes longer than a block.
+		// Many more messages than anybody could have backed: including them takes longer than a block.
+		let message = headway_primitives::OutboundHrmpMessage { recipient: ParaId(B), data: vec![] };
 		inclusion::PendingAvailability::<Test>::mutate_extant(ParaId(A), |pending| {
-			pending[0].commitments.new_validation_code = Some(ValidationCode(vec![2; 60 << 20]));
+			pending[0].commitments.horizontal_messages =
+				vec![message; 4096].try_into().expect("not too many");
 		});
 		let bitfields = chain.bitfields(&[0]);
 		let processed = chain.block(bitfields, Vec::new());
