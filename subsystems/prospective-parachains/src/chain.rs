@@ -136,19 +136,21 @@ impl FragmentChain {
 		// to the head that is included here are included.
 		let n_included = ancestor.heads.get(&self.scope.required_head_hash).copied().unwrap_or(0);
 		let (done, rest) = ancestor.nodes.split_at(n_included.max(ancestor.n_pending));
-		let backed = rest.iter().map(|node| (&node.candidate, Backing::Backed));
-		for (candidate, backing) in ancestor.unconnected.iter().chain(backed) {
-			if !self.positions.contains_key(&candidate.hash) {
-				self.unconnected.insert(candidate.clone(), backing);
-			}
+		self.unconnected = ancestor.unconnected.clone();
+		for node in rest {
+			self.unconnected.insert(node.candidate.clone(), Backing::Backed);
+		}
+		for pending in &self.nodes {
+			self.unconnected.remove(&pending.candidate.hash);
 		}
 		self.done = done.iter().map(|node| node.candidate.hash).collect();
 		self.populate();
 		let starts = (0..self.nodes.len().max(1)).map(|position| self.head_at(position)).collect();
 		self.trim(starts, dropped);
 		// The state that candidates build on is another one: none of them is as it was.
-		let all = self.unconnected.iter().map(|(candidate, _)| candidate.hash).collect();
-		self.recheck(all, dropped);
+		let all = self.unconnected.iter().map(|(candidate, _)| candidate);
+		let doomed = self.without_potential(all);
+		self.remove(doomed, dropped);
 	}
 
 	/// Whether the candidate is in the path or beside it.
@@ -462,12 +464,17 @@ impl FragmentChain {
 
 	/// Drops those of the candidates that have no potential any more.
 	fn recheck(&mut self, hashes: BTreeSet<CandidateHash>, dropped: &mut Vec<Dropped>) {
-		let candidates =
-			hashes.iter().filter_map(|hash| self.unconnected.get(hash)).map(|(candidate, _)| candidate);
-		let doomed = candidates
-			.filter_map(|c| self.check_potential(c).err().map(|refusal| (c.hash, refusal)))
-			.collect();
+		let candidates = hashes.iter().filter_map(|hash| self.unconnected.get(hash));
+		let doomed = self.without_potential(candidates.map(|(candidate, _)| candidate));
 		self.remove(doomed, dropped);
+	}
+
+	fn without_potential<'a>(
+		&self,
+		candidates: impl Iterator<Item = &'a Arc<Candidate>>,
+	) -> Vec<(CandidateHash, Refusal)> {
+		let verdicts = candidates.map(|candidate| (candidate.hash, self.check_potential(candidate)));
+		verdicts.filter_map(|(hash, verdict)| Some((hash, verdict.err()?))).collect()
 	}
 
 	fn remove(&mut self, doomed: Vec<(CandidateHash, Refusal)>, dropped: &mut Vec<Dropped>) {

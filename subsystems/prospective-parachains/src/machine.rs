@@ -309,6 +309,7 @@ impl ProspectiveParachains {
 
 	fn update_leaves(&mut self, now: Timestamp, update: LeavesUpdate, effects: &mut Effects<Effect>) {
 		let mut touched = Touched::default();
+		let activated = update.activated.as_ref().map(|leaf| leaf.hash());
 		if let Some(leaf) = update.activated.filter(|leaf| !update.deactivated.contains(&leaf.hash())) {
 			if is_contiguous(&leaf) {
 				self.activate(now, leaf, &mut touched, effects);
@@ -317,13 +318,17 @@ impl ProspectiveParachains {
 				effects.trace(trace.relay_parent(leaf.hash()));
 			}
 		}
-		for hash in &update.deactivated {
-			if !self.active_leaves.remove(hash) {
-				continue;
-			}
-			let candidates =
-				self.scheduling_parents.get(hash).into_iter().flat_map(SchedulingParent::candidates);
-			candidates.for_each(|candidate| touched.add(candidate, Reason::OutOfView, true));
+		let gone: Vec<_> = update.deactivated.iter().filter(|hash| self.active_leaves.remove(hash)).collect();
+		// What the new leaf has taken over cannot be lost; mostly that is all.
+		let new_leaf = activated.filter(|hash| self.active_leaves.contains(hash));
+		let new_leaf = new_leaf.and_then(|hash| self.scheduling_parents.get(&hash));
+		let is_kept = |candidate: &Candidate| {
+			let para = candidate.receipt.descriptor.para_id;
+			new_leaf.is_some_and(|leaf| leaf.contains(para, &candidate.hash))
+		};
+		let left = gone.iter().filter_map(|hash| self.scheduling_parents.get(hash));
+		for candidate in left.flat_map(SchedulingParent::candidates).filter(|candidate| !is_kept(candidate)) {
+			touched.add(candidate, Reason::OutOfView, true);
 		}
 		let removed = self.prune();
 		for candidate in removed.iter().flat_map(SchedulingParent::candidates) {
