@@ -10,14 +10,14 @@ use codec::Encode;
 use headway_machine::{
 	testing::hash,
 	wire::{AttestedCandidateRequest, Request, StatementMessage},
-	HypotheticalCandidate, Membership, NetworkEffect, PeerId, Recipient, RequestError, Token,
+	BlockContext, HypotheticalCandidate, Membership, NetworkEffect, PeerId, Recipient, RequestError, Token,
 };
-use headway_primitives::{CandidateHash, GroupIndex, ParaId, ValidatorIndex};
+use headway_primitives::{transpose_claim_queue, CandidateHash, GroupIndex, ParaId, ValidatorIndex};
 use proptest::{collection::vec, option, prelude::*};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Candidates that events are about.
-const POOL: usize = 12;
+const POOL: usize = 30;
 /// The newest block.
 const NEWEST: u32 = LEAF + 3;
 
@@ -175,11 +175,17 @@ fn step() -> impl Strategy<Value = Step> {
 	]
 }
 
-/// Of all groups, at several blocks.
+/// One place for each core: then the limits are soon reached.
+fn one_place(block: &mut BlockContext) {
+	block.claim_queue.values_mut().for_each(|paras| paras.truncate(1));
+	block.transposed_claim_queue = transpose_claim_queue(&block.claim_queue);
+}
+
+/// Of all groups, at two blocks, more for each than there may be.
 fn pool() -> Vec<Built> {
 	let candidate = |i: u32| {
 		let core = i % 3;
-		let (para, scheduling_parent) = (1000 + core, LEAF + i / 6);
+		let (para, scheduling_parent) = (1000 + core, LEAF + i / 15);
 		build(&CandidateSpec { para, core, salt: i as u8, scheduling_parent, ..Default::default() })
 	};
 	(0..POOL as u32).map(candidate).collect()
@@ -252,7 +258,7 @@ impl Run {
 				}
 				let instead = instead.filter(|i| *i < leaves.len()).map(|i| leaves.remove(i));
 				leaves.push(number);
-				world.leaf(number, instead.as_slice(), |_| {})
+				world.leaf(number, instead.as_slice(), one_place)
 			},
 			Step::Deactivate(leaf) if leaf < leaves.len() => world.deactivate(leaves.remove(leaf)),
 			Step::Deactivate(_) => return,
@@ -363,7 +369,7 @@ proptest! {
 	#[test]
 	fn whatever_peers_say_nothing_panics_and_nothing_stays(steps in vec(step(), 1..300)) {
 		let mut run = Run {
-			world: World::new(0),
+			world: World::with(Some(0), one_place),
 			pool: pool(),
 			leaves: vec![LEAF],
 			requests: BTreeMap::new(),
@@ -383,7 +389,7 @@ proptest! {
 #[test]
 fn candidates_of_the_pool_are_good_ones() {
 	// If candidates of the pool were refused for what they are, arbitrary events would reach little.
-	let mut world = World::new(0);
+	let mut world = World::with(Some(0), one_place);
 	let pool = pool();
 	let token = world.receive(1, 1, Seconded, &pool[0]).requests()[0].0;
 	let response = world.response(&pool[0], &[(1, Seconded)]);
