@@ -1,0 +1,57 @@
+//! What is counted, and under which label.
+
+use super::*;
+use headway_machine::Timestamp;
+
+fn metrics() -> Metrics {
+	let metrics = Metrics::register(Some(&Registry::new())).unwrap();
+	metrics.0.as_ref().unwrap().label_paras((2000..).take(PARA_LABELS_MAX + 9).map(ParaId));
+	metrics
+}
+
+fn trace(subsystem: &'static str, stage: Stage) -> Trace {
+	Trace::new(Timestamp::default(), subsystem, stage).para(ParaId(2000))
+}
+
+#[test]
+fn labels_are_those_of_paras_on_chain_and_bounded() {
+	let metrics = metrics();
+	let label = |para: u32| metrics.0.as_ref().unwrap().para_label(Some(ParaId(para)));
+	assert_eq!((&*label(2000), &*label(1000)), ("2000", "other"));
+	assert_eq!(label(2000 + PARA_LABELS_MAX as u32), "other");
+}
+
+#[test]
+fn messages_are_not_counted_as_lost_candidates() {
+	let metrics = metrics();
+	let inner = metrics.0.as_ref().unwrap();
+	let unexpected = Stage::Dropped(Reason::UnexpectedMessage);
+	metrics.trace(&trace("candidate-backing", unexpected), None);
+	metrics.trace(&trace("collator-protocol", Stage::Dropped(Reason::NoClaimQueueSlot)), None);
+	let dropped = ["2000", "collator-protocol", "no_claim_queue_slot"];
+	assert_eq!(inner.dropped.with_label_values(&dropped).get(), 1);
+	let refused = ["2000", "candidate-backing", "unexpected_message"];
+	assert_eq!(inner.messages_refused.with_label_values(&refused).get(), 1);
+	assert_eq!(inner.dropped.with_label_values(&refused).get(), 0);
+}
+
+#[test]
+fn only_the_chain_counts_what_is_on_chain() {
+	let metrics = metrics();
+	metrics.trace(&trace("collator-protocol", Stage::Included), None);
+	metrics.trace(&trace(RELAY_CHAIN, Stage::Included), None);
+	let inner = metrics.0.as_ref().unwrap();
+	assert_eq!(inner.candidates.with_label_values(&["2000", "included"]).get(), 1);
+}
+
+#[test]
+fn time_to_a_stage_is_measured_once_and_from_the_advertisement() {
+	let metrics = metrics();
+	let advance = |since_advertised| Advance { para: ParaId(2000), stage: Stage::Backed, since_advertised };
+	let backed = trace(RELAY_CHAIN, Stage::Backed);
+	metrics.trace(&backed, Some(&advance(Some(Duration::from_secs(6)))));
+	metrics.trace(&backed, Some(&advance(None)));
+	metrics.trace(&backed, None);
+	let histogram = metrics.0.as_ref().unwrap().stage_seconds.with_label_values(&["2000", "backed"]);
+	assert_eq!((histogram.get_sample_count(), histogram.get_sample_sum()), (1, 6.));
+}
