@@ -8,6 +8,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// Time between reports of what peers earned or cost.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(30);
+/// A sum this low is reported at once: a peer that does nothing but harm has not the whole interval for it. That is a
+/// hundred malformed messages.
+const REPORT_AT_ONCE: i32 = -30_000_000;
 /// Peers whose changes may wait; with one more, all are reported.
 pub const REPORTS_MAX: usize = 4096;
 
@@ -18,7 +21,7 @@ pub(super) struct Reports {
 }
 
 impl Reports {
-	/// Adds a change. Answers what has to be reported at once: malice does not wait.
+	/// Adds a change. Answers what has to be reported at once: malice does not wait, nor do many costs.
 	pub(super) fn add(&mut self, peer: PeerId, change: Reputation) -> Vec<(PeerId, ReputationChange)> {
 		if matches!(change, Reputation::Malicious(_)) {
 			// It outweighs everything else.
@@ -27,7 +30,9 @@ impl Reports {
 		}
 		let sum = self.pending.entry(peer).or_default();
 		*sum = sum.saturating_add(change.value());
-		if self.pending.len() > REPORTS_MAX {
+		if *sum <= REPORT_AT_ONCE {
+			self.pending.remove(&peer).map(|sum| (peer, aggregated(sum))).into_iter().collect()
+		} else if self.pending.len() > REPORTS_MAX {
 			self.flush()
 		} else {
 			Vec::new()
@@ -37,8 +42,10 @@ impl Reports {
 	/// Takes all sums.
 	pub(super) fn flush(&mut self) -> Vec<(PeerId, ReputationChange)> {
 		let pending = std::mem::take(&mut self.pending).into_iter().filter(|(_, sum)| *sum != 0);
-		pending
-			.map(|(peer, sum)| (peer, ReputationChange::new(sum, "aggregated reputation change")))
-			.collect()
+		pending.map(|(peer, sum)| (peer, aggregated(sum))).collect()
 	}
+}
+
+fn aggregated(sum: i32) -> ReputationChange {
+	ReputationChange::new(sum, "aggregated reputation change")
 }

@@ -56,13 +56,26 @@ async fn small_changes_of_reputation_are_reported_as_one_sum() {
 }
 
 #[test]
+fn a_peer_that_does_nothing_but_harm_is_reported_before_the_interval_ends() {
+	let mut reports = reports::Reports::default();
+	let mut add = || reports.add(peer(1), Reputation::CostMajor("malformed"));
+	for round in 0..3 {
+		for _ in 1..100 {
+			assert_eq!(add(), [], "round {round}");
+		}
+		assert_eq!(add().iter().map(|(_, change)| change.value).collect::<Vec<_>>(), [100 * MAJOR]);
+	}
+	assert_eq!(reports.flush(), []);
+}
+
+#[test]
 fn sums_of_reputation_do_not_overflow_and_their_number_is_bounded() {
 	let mut reports = reports::Reports::default();
 	for _ in 0..10_000 {
-		assert_eq!(reports.add(peer(1), Reputation::CostMajorRepeated("again")), []);
+		assert_eq!(reports.add(peer(1), Reputation::BenefitMajorFirst("again")), []);
 	}
 	let flushed = reports.flush();
-	assert_eq!(flushed.iter().map(|(_, change)| change.value).collect::<Vec<_>>(), [i32::MIN]);
+	assert_eq!(flushed.iter().map(|(_, change)| change.value).collect::<Vec<_>>(), [i32::MAX]);
 
 	let random = |n: u32| {
 		let key: Vec<u8> = (0..8).flat_map(|i| (n + i).to_le_bytes()).collect();
