@@ -1,5 +1,10 @@
 //! Follows the chain: which blocks are leaves, and what the machines must know of them.
 
+#[cfg(test)]
+mod double;
+#[cfg(test)]
+mod tests;
+
 use crate::context::{Authorities, ContextBuilder, ContextError};
 use futures::StreamExt;
 use headway_machine::{grid::Topology, LeavesUpdate, SessionContext};
@@ -76,15 +81,14 @@ pub async fn follow<Client>(
 		session: None,
 		events,
 	};
-	let best = client.info().best_hash;
-	let parent = client.header(best).ok().flatten().map(|header| header.parent_hash);
-	if !leaves.activate(best, parent).await {
-		return;
-	}
-	// What finality allows (descriptors of version 3) holds from the start, not only from the next finalized block on: else a
-	// node that was restarted would call good candidates invalid until then.
+	// What finality allows (descriptors of version 3) holds from the first leaf on, not only from the next finalized block on:
+	// else a node that was restarted would call good candidates invalid until then.
 	let info = client.info();
 	if !leaves.finalize(info.finalized_hash, info.finalized_number).await {
+		return;
+	}
+	let parent = client.header(info.best_hash).ok().flatten().map(|header| header.parent_hash);
+	if !leaves.activate(info.best_hash, parent).await {
 		return;
 	}
 	loop {
@@ -126,7 +130,9 @@ where
 				return true;
 			},
 		};
-		if leaf.block.number < self.client.info().finalized_number {
+		// A block beside the finalized one cannot become final any more.
+		let info = self.client.info();
+		if leaf.block.number <= info.finalized_number && hash != info.finalized_hash {
 			return true;
 		}
 		let mut deactivated: Vec<Hash> =

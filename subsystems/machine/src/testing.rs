@@ -5,8 +5,9 @@ use crate::{
 	Subsystem, Timestamp, Trace, Verifier,
 };
 use headway_primitives::{
-	transpose_claim_queue, AsyncBackingParams, ClaimQueue, ExecutorParams, GroupRotationInfo, Hash,
-	NodeFeatures, SessionInfo, ValidatorId, ValidatorIndex, ValidatorPair, ValidatorSignature,
+	constraints::Constraints, transpose_claim_queue, AsyncBackingParams, ClaimQueue, ExecutorParams,
+	GroupRotationInfo, Hash, HeadData, NodeFeatures, SessionInfo, ValidationCodeHash, ValidatorId,
+	ValidatorIndex, ValidatorPair, ValidatorSignature,
 };
 use sp_core::{
 	crypto::{DeriveJunction, DEV_PHRASE},
@@ -126,6 +127,28 @@ pub fn leaf(block: BlockContext, allowed_ancestry: Vec<Arc<BlockContext>>) -> Le
 		candidate_events: Vec::new(),
 		block: Arc::new(block),
 		allowed_ancestry,
+	}
+}
+
+/// What a candidate on `required_parent` has to respect: there is room for a little of everything, nothing is on the way,
+/// and the code is all zero.
+pub fn constraints(required_parent: HeadData) -> Constraints {
+	Constraints {
+		min_relay_parent_number: 0,
+		max_pov_size: 1000,
+		max_code_size: 1000,
+		max_head_data_size: 100,
+		ump_remaining: 10,
+		ump_remaining_bytes: 1000,
+		max_ump_num_per_candidate: 10,
+		dmp_remaining_messages: Vec::new(),
+		hrmp_inbound: Default::default(),
+		hrmp_channels_out: Vec::new(),
+		max_hrmp_num_per_candidate: 10,
+		required_parent,
+		validation_code_hash: ValidationCodeHash(Hash::zero()),
+		upgrade_restriction: None,
+		future_validation_code: None,
 	}
 }
 
