@@ -314,31 +314,11 @@ fn a_candidate_behind_one_that_is_not_available_waits_and_times_out_with_it() {
 			receipt: backed(1, core as u8, false).candidate,
 			relay_parent: None,
 		});
-		let para = ParaContext { constraints: constraints(), pending: pending.collect() };
+		let constraints = testing::constraints(HeadData(Vec::new()));
+		let para = ParaContext { constraints, pending: pending.collect() };
 		leaf.paras.insert(ParaId(1), para);
 		let mut harness = Harness::new(leaf);
 		assert_eq!(queries(&harness.request(after(2000))), expected, "{notation}");
-	}
-}
-
-/// What candidates have to respect: nobody looks at it here.
-fn constraints() -> constraints::Constraints {
-	constraints::Constraints {
-		min_relay_parent_number: 0,
-		max_pov_size: 0,
-		max_code_size: 0,
-		max_head_data_size: 0,
-		ump_remaining: 0,
-		ump_remaining_bytes: 0,
-		max_ump_num_per_candidate: 0,
-		dmp_remaining_messages: Vec::new(),
-		hrmp_inbound: constraints::InboundHrmpLimitations { valid_watermarks: Vec::new() },
-		hrmp_channels_out: Vec::new(),
-		max_hrmp_num_per_candidate: 0,
-		required_parent: HeadData(Vec::new()),
-		validation_code_hash: ValidationCode(Vec::new()).hash(),
-		upgrade_restriction: None,
-		future_validation_code: None,
 	}
 }
 

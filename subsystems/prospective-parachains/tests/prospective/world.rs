@@ -6,7 +6,7 @@ use headway_machine::{
 	Timestamp, Token, Trace,
 };
 use headway_primitives::{
-	constraints::{Constraints, InboundHrmpLimitations, RelayParentInfo},
+	constraints::{Constraints, RelayParentInfo},
 	AsyncBackingParams, CandidateCommitments, CandidateDescriptorV2, CandidateHash, ClaimQueue,
 	CommittedCandidateReceiptV2, CoreIndex, Hash, HeadData, ParaId, PersistedValidationData,
 	ValidationCodeHash,
@@ -198,23 +198,8 @@ impl World {
 	}
 
 	pub(crate) fn constraints(included: &str, min_relay_parent_number: u32) -> Constraints {
-		Constraints {
-			min_relay_parent_number,
-			max_pov_size: 1000,
-			max_code_size: 1000,
-			max_head_data_size: 100,
-			ump_remaining: 10,
-			ump_remaining_bytes: 1000,
-			max_ump_num_per_candidate: 10,
-			dmp_remaining_messages: Vec::new(),
-			hrmp_inbound: InboundHrmpLimitations { valid_watermarks: Vec::new() },
-			hrmp_channels_out: Vec::new(),
-			max_hrmp_num_per_candidate: 10,
-			required_parent: head(included),
-			validation_code_hash: CODE,
-			upgrade_restriction: None,
-			future_validation_code: None,
-		}
+		let constraints = testing::constraints(head(included));
+		Constraints { min_relay_parent_number, validation_code_hash: CODE, ..constraints }
 	}
 
 	pub(crate) fn leaf_context(&mut self, plan: &LeafPlan) -> LeafContext {
