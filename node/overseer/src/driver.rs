@@ -184,7 +184,7 @@ struct Driver<Client> {
 	commands: mpsc::UnboundedSender<Command>,
 	workers: Workers<Client>,
 	effects: Effects<Effect>,
-	/// Never goes back, whatever the clock does.
+	/// The newest time that [`Self::read_clock`] gave.
 	now: Timestamp,
 	leaves: BTreeMap<Hash, BlockNumber>,
 	finalized: BlockNumber,
@@ -248,8 +248,8 @@ where
 				if let Some(leaf) = &update.activated {
 					self.leaves.insert(leaf.hash(), leaf.block.number);
 					self.metrics.activated(leaf);
-					self.now = self.now.max(clock());
-					let traces = self.chain_events.leaf(self.now, leaf);
+					let now = self.read_clock();
+					let traces = self.chain_events.leaf(now, leaf);
 					self.note(traces);
 				}
 				self.metrics.leaves(self.leaves.len(), update.deactivated.len());
@@ -258,8 +258,8 @@ where
 			},
 			ChainEvent::Finalized { number, hash, node_features } => {
 				self.finalized = number;
-				self.now = self.now.max(clock());
-				let traces = self.chain_events.finalized(self.now, BlockRef { number, hash });
+				let now = self.read_clock();
+				let traces = self.chain_events.finalized(now, BlockRef { number, hash });
 				self.note(traces);
 				self.handle(Event::Finalized { number, hash, node_features });
 				self.tell_view();
@@ -299,20 +299,26 @@ where
 		Token(self.next_question)
 	}
 
-	fn handle(&mut self, event: Event) {
+	/// The time. It never goes back, whatever the clock does.
+	fn read_clock(&mut self) -> Timestamp {
 		self.now = self.now.max(clock());
+		self.now
+	}
+
+	fn handle(&mut self, event: Event) {
+		let now = self.read_clock();
 		let label = event_label(&event);
 		self.metrics.event(&event);
 		let started = std::time::Instant::now();
-		self.machine.handle(self.now, event, &mut self.effects);
+		self.machine.handle(now, event, &mut self.effects);
 		self.metrics.handled(label, started.elapsed());
 		self.carry_out();
 	}
 
 	fn tick(&mut self) {
-		self.now = self.now.max(clock());
+		let now = self.read_clock();
 		let started = std::time::Instant::now();
-		self.machine.tick(self.now, &mut self.effects);
+		self.machine.tick(now, &mut self.effects);
 		self.metrics.handled("tick", started.elapsed());
 		self.carry_out();
 	}
