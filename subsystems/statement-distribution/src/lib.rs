@@ -20,7 +20,6 @@
 //! | `requests`, `response` | which candidates to fetch from whom; judging what comes back |
 //! | `answers` | how fast we answer requests |
 //! | `peers`, `view`, `sessions`, `parent` | connected peers; retained blocks; what is kept per session and per scheduling parent |
-//! | `reputation` | sums of reputation changes |
 //! | `filter` | operations on bit vectors of statements |
 
 #![forbid(unsafe_code)]
@@ -34,7 +33,6 @@ mod grid_view;
 mod handlers;
 mod parent;
 mod peers;
-mod reputation;
 mod requests;
 mod response;
 mod sessions;
@@ -122,7 +120,6 @@ pub struct StatementDistribution {
 	candidates: candidates::Candidates,
 	requests: requests::Requests,
 	answers: answers::Answers,
-	reputation: reputation::ReputationSums,
 	tokens: Tokens,
 	queries: BTreeSet<Token>,
 }
@@ -139,7 +136,6 @@ impl StatementDistribution {
 			candidates: Default::default(),
 			requests: Default::default(),
 			answers: Default::default(),
-			reputation: Default::default(),
 			tokens: Default::default(),
 			queries: BTreeSet::new(),
 		}
@@ -169,7 +165,7 @@ impl Subsystem for StatementDistribution {
 	}
 
 	fn next_deadline(&self) -> Option<Timestamp> {
-		let deadlines = [self.reputation.deadline(), self.requests.deadline(), self.answers.deadline()];
+		let deadlines = [self.requests.deadline(), self.answers.deadline()];
 		deadlines.into_iter().flatten().min()
 	}
 }

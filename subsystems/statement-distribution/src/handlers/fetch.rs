@@ -55,7 +55,7 @@ impl StatementDistribution {
 		}
 		if let Err(refusal) = self.accept_response(ctx, &request, result) {
 			self.requests.failed(ctx.now, &request);
-			self.refuse(ctx, &request.peer, about, refusal);
+			ctx.refuse(&request.peer, about, refusal);
 		}
 	}
 
@@ -87,7 +87,7 @@ impl StatementDistribution {
 		let about = About::new(scheduling_parent, candidate);
 		complete.rejected.into_iter().for_each(|reason| ctx.dropped(about, reason));
 		for change in complete.changes {
-			self.change_reputation(ctx, &request.peer, change);
+			ctx.report(&request.peer, change);
 		}
 		let receipt = Arc::new(response.candidate_receipt);
 		let validation_data = Arc::new(response.persisted_validation_data);

@@ -12,7 +12,7 @@ impl StatementDistribution {
 	pub(super) fn on_confirmed(&mut self, ctx: &mut Ctx, candidate: CandidateHash, reckoning: Reckoning) {
 		for peer in reckoning.incorrect {
 			ctx.dropped(About::candidate(candidate), Reason::CandidateMismatch);
-			self.change_reputation(ctx, &peer, Reputation::CostMajor("claim contradicts the candidate"));
+			ctx.report(&peer, Reputation::CostMajor("claim contradicts the candidate"));
 		}
 		self.requests.remove_candidate(candidate);
 		let Some(confirmed) = self.candidates.confirmed(candidate) else { return };

@@ -19,7 +19,7 @@ impl StatementDistribution {
 		let mut about = About::new(manifest.scheduling_parent, manifest.candidate_hash);
 		about.para = Some(manifest.para_id);
 		if let Err(refusal) = self.accept_manifest(ctx, peer, manifest) {
-			self.refuse(ctx, peer, about, refusal);
+			ctx.refuse(peer, about, refusal);
 		}
 	}
 
@@ -61,7 +61,7 @@ impl StatementDistribution {
 	) {
 		let about = About::candidate(known.candidate_hash);
 		if let Err(refusal) = self.accept_acknowledgement(ctx, peer, known) {
-			self.refuse(ctx, peer, about, refusal);
+			ctx.refuse(peer, about, refusal);
 		}
 	}
 

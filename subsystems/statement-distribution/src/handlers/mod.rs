@@ -34,6 +34,20 @@ impl Ctx<'_> {
 		}
 	}
 
+	/// Changes a peer's reputation. Whoever carries it out sums up what is not malicious: nearly every message is worth a
+	/// change (backing pipeline §4.3).
+	fn report(&mut self, peer: &PeerId, change: Reputation) {
+		self.effects.push(Effect::Network(NetworkEffect::Report { peer: peer.clone(), change }));
+	}
+
+	/// Drops a peer's message at its price.
+	fn refuse(&mut self, peer: &PeerId, about: About, refusal: Refusal) {
+		self.dropped(about, refusal.reason);
+		if let Some(change) = refusal.change {
+			self.report(peer, change);
+		}
+	}
+
 	/// Notes that something was dropped.
 	fn dropped(&mut self, about: About, reason: Reason) {
 		self.trace(about, Stage::Dropped(reason));
@@ -92,22 +106,10 @@ impl Refusal {
 }
 
 impl StatementDistribution {
-	/// Does what is due by now: sends requests, answers requests, reports reputations.
+	/// Does what is due by now: sends requests, answers requests.
 	pub(crate) fn advance(&mut self, ctx: &mut Ctx) {
 		self.requests.tick(ctx.now);
 		self.send_requests(ctx);
 		self.serve_waiting(ctx);
-		self.reputation.report(ctx.now, ctx.effects);
-	}
-
-	fn change_reputation(&mut self, ctx: &mut Ctx, peer: &PeerId, change: Reputation) {
-		self.reputation.change(ctx.now, ctx.effects, peer, change);
-	}
-
-	fn refuse(&mut self, ctx: &mut Ctx, peer: &PeerId, about: About, refusal: Refusal) {
-		ctx.dropped(about, refusal.reason);
-		if let Some(change) = refusal.change {
-			self.change_reputation(ctx, peer, change);
-		}
 	}
 }

@@ -38,7 +38,7 @@ impl StatementDistribution {
 	) {
 		let about = About::new(scheduling_parent, statement.payload.candidate_hash());
 		if let Err(refusal) = self.accept_statement(ctx, peer, scheduling_parent, statement) {
-			self.refuse(ctx, peer, about, refusal);
+			ctx.refuse(peer, about, refusal);
 		}
 	}
 
@@ -78,7 +78,7 @@ impl StatementDistribution {
 			Accepted::Import(checked) => self.import_statement(ctx, peer, scheduling_parent, place, checked),
 			Accepted::Known => {
 				ctx.duplicate(about);
-				self.change_reputation(ctx, peer, Reputation::BenefitMajor("known statement"));
+				ctx.report(peer, Reputation::BenefitMajor("known statement"));
 				Ok(())
 			},
 			Accepted::Ignore => {
@@ -109,11 +109,11 @@ impl StatementDistribution {
 		}
 		if parent.store.insert(checked, false) != Inserted::Fresh {
 			ctx.duplicate(About::new(scheduling_parent, candidate));
-			self.change_reputation(ctx, peer, Reputation::BenefitMajor("known statement"));
+			ctx.report(peer, Reputation::BenefitMajor("known statement"));
 			return Ok(());
 		}
 		parent.grid.learned(candidate, group, position, Kind::of(&statement));
-		self.change_reputation(ctx, peer, Reputation::BenefitMajorFirst("new statement"));
+		ctx.report(peer, Reputation::BenefitMajorFirst("new statement"));
 		self.send_to_backing(ctx, candidate);
 		self.circulate(ctx, &scheduling_parent, originator, statement);
 		Ok(())

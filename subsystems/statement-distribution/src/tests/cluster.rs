@@ -225,24 +225,6 @@ fn peers_of_another_version_are_ignored() {
 }
 
 #[test]
-fn reputation_is_reported_in_sums() {
-	use crate::Effect;
-	use headway_machine::NetworkEffect;
-	let mut world = World::new(0);
-	for _ in 0..3 {
-		world.receive(1, 1, Valid, &own());
-	}
-	assert!(world.pass(29_999).is_silent());
-	let output = world.pass(1);
-	let values = output.effects.iter().map(|effect| match effect {
-		Effect::Network(NetworkEffect::Report { peer, change }) => (number(peer), change.value()),
-		other => panic!("unexpected {other:?}"),
-	});
-	assert_eq!(values.collect::<Vec<_>>(), [(1, -300_000)]);
-	assert!(world.pass(100_000).is_silent());
-}
-
-#[test]
 fn shares_that_are_refused() {
 	let leaf = hash(LEAF.into());
 	let foreign = build(&CandidateSpec { para: 1001, core: 1, ..Default::default() });

@@ -17,6 +17,7 @@ fn the_same_events_give_the_same_effects() {
 		let (one, two) = (run(&mut one), run(&mut two));
 		assert_eq!(one.effects, two.effects);
 		assert_eq!(one.reasons, two.reasons);
+		assert_eq!(one.reports, two.reports);
 		one
 	};
 	let script = World::new(0);
@@ -27,6 +28,7 @@ fn the_same_events_give_the_same_effects() {
 	};
 	let (seconded, valid) = (message(1, Seconded, &own), message(2, Valid, &own));
 	let output = compare(&|world| world.message(1, seconded.clone()));
+	assert!(!output.reports.is_empty());
 	let response = script.response(&own, &[(1, Seconded), (2, Valid)]);
 	compare(&|world| world.returns(output.requests()[0].0, Ok(response.clone())));
 	compare(&|world| world.message(2, valid.clone()));
@@ -41,8 +43,7 @@ fn the_same_events_give_the_same_effects() {
 	});
 	compare(&|world| world.backed(&foreign()));
 	compare(&|world| world.leaf(LEAF + 1, &[LEAF], |_| {}));
-	let report = compare(&|world| world.pass(40_000));
-	assert!(!report.is_silent());
+	compare(&|world| world.pass(40_000));
 }
 
 #[test]

@@ -23,7 +23,7 @@ use headway_primitives::{
 	ValidatorPair,
 };
 use std::{
-	collections::BTreeSet,
+	collections::{BTreeMap, BTreeSet},
 	sync::{Arc, OnceLock},
 	time::Duration,
 };
@@ -44,6 +44,8 @@ pub(crate) struct Output {
 	pub(crate) reasons: Vec<Reason>,
 	/// How often something was known already.
 	pub(crate) duplicates: usize,
+	/// Changes of reputation: whose, and by how much. Not among the effects, as nearly every message has one.
+	pub(crate) reports: Vec<(u32, i64)>,
 }
 
 /// Number of the validator that a peer is.
@@ -164,7 +166,7 @@ pub(crate) struct World {
 	/// Whether prospective parachains take every candidate.
 	pub(crate) importable: bool,
 	signer: TestSigner,
-	reputation_seen: std::collections::BTreeMap<u32, i64>,
+	reputations: BTreeMap<u32, i64>,
 }
 
 impl World {
@@ -185,7 +187,7 @@ impl World {
 			now: Timestamp::from_unix_ms(1_000_000),
 			importable: true,
 			signer: TestSigner(keys),
-			reputation_seen: Default::default(),
+			reputations: Default::default(),
 		}
 	}
 
@@ -231,6 +233,7 @@ impl World {
 			output.effects.extend(part.effects);
 			output.reasons.extend(part.reasons);
 			output.duplicates += part.duplicates;
+			output.reports.extend(part.reports);
 		}
 		self.now = end;
 		output
@@ -250,7 +253,14 @@ impl World {
 					self.machine.handle(self.now, Event::Membership(answer), &mut effects);
 				}
 			}
-			output.effects.push(effect);
+			match effect {
+				Effect::Network(NetworkEffect::Report { peer, change }) => {
+					let (whose, change) = (number(&peer), i64::from(change.value()));
+					*self.reputations.entry(whose).or_default() += change;
+					output.reports.push((whose, change));
+				},
+				effect => output.effects.push(effect),
+			}
 		}
 		for trace in effects.take_traces() {
 			match trace.stage {
@@ -355,10 +365,9 @@ impl World {
 		self.group_view(group).receiving.first().unwrap().0
 	}
 
-	/// Reputation of a peer since the last time it was asked for.
+	/// What a peer earned or cost since the last time it was asked for.
 	pub(crate) fn reputation(&mut self, validator: u32) -> i64 {
-		let now = self.machine.reputation.pending(&peer(validator as u8));
-		now - self.reputation_seen.insert(validator, now).unwrap_or(0)
+		self.reputations.remove(&validator).unwrap_or(0)
 	}
 
 	/// A signed statement.

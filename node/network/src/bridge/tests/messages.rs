@@ -53,6 +53,7 @@ async fn small_changes_of_reputation_are_reported_as_one_sum() {
 	reports.sort_by_key(|(_, sum)| *sum);
 	assert_eq!(reports, [(peer(1), MINOR + MAJOR), (peer(2), 10_000)]);
 	assert_eq!(rig.reports(), [], "once");
+	assert_eq!(REPORT_INTERVAL, Duration::from_secs(30));
 }
 
 #[test]
