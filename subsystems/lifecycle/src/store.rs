@@ -196,12 +196,14 @@ impl Lifecycle {
 	}
 
 	/// Paras of which something is known, ascending.
-	pub fn paras(&self) -> impl Iterator<Item = ParaId> + '_ {
+	#[cfg(test)]
+	pub(crate) fn paras(&self) -> impl Iterator<Item = ParaId> + '_ {
 		self.paras.keys().copied()
 	}
 
 	/// What was lost of no para that is known.
-	pub fn elsewhere(&self) -> &Tally {
+	#[cfg(test)]
+	pub(crate) fn elsewhere(&self) -> &Tally {
 		&self.elsewhere
 	}
 
