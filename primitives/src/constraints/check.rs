@@ -221,14 +221,13 @@ impl Constraints {
 		validation_data: &PersistedValidationData,
 		relay_parent: &RelayParentInfo,
 	) -> Result<(), ConstraintError> {
-		let expected = self.validation_data(relay_parent);
-		let field = if validation_data.parent_head != expected.parent_head {
+		let field = if validation_data.parent_head != self.required_parent {
 			ValidationDataField::ParentHead
-		} else if validation_data.relay_parent_number != expected.relay_parent_number {
+		} else if validation_data.relay_parent_number != relay_parent.number {
 			ValidationDataField::RelayParentNumber
-		} else if validation_data.relay_parent_storage_root != expected.relay_parent_storage_root {
+		} else if validation_data.relay_parent_storage_root != relay_parent.state_root {
 			ValidationDataField::RelayParentStorageRoot
-		} else if validation_data.max_pov_size != expected.max_pov_size {
+		} else if validation_data.max_pov_size != self.max_pov_size {
 			ValidationDataField::MaxPovSize
 		} else {
 			return Ok(());
