@@ -13,8 +13,8 @@ mod world;
 
 use criterion::Criterion;
 use headway_machine::{
-	BackableQuery, Effects, HypotheticalCandidate, IntroducedCandidate, LeafContext, LeavesUpdate,
-	MembershipQuery, Subsystem, Timestamp, Token,
+	BackableQuery, Effects, HypotheticalCandidate, IntroducedCandidate, LeavesUpdate, MembershipQuery,
+	Subsystem, Timestamp, Token,
 };
 use headway_primitives::Hash;
 use headway_prospective_parachains::{Event, ProspectiveParachains};
@@ -63,7 +63,10 @@ impl Shape {
 /// What a case consists of, made beforehand.
 struct Case {
 	leaves: Vec<LeavesUpdate>,
+	/// Only the oldest relay parent is another one there.
 	next_leaf: LeavesUpdate,
+	/// There is less room for messages there, too.
+	next_leaf_changed: LeavesUpdate,
 	/// Introduced before anything is measured.
 	others: Vec<Built>,
 	candidates: Vec<Built>,
@@ -93,35 +96,24 @@ fn plan(parent: String, output: String, order: Order) -> Plan {
 impl Case {
 	fn new(shape: Shape, n: usize) -> Self {
 		let mut world = World::default();
-		let leaf = |world: &mut World, block: &str| -> Arc<LeafContext> {
-			Arc::new(world.leaf_context(&LeafPlan {
-				block: block.into(),
-				lookahead: 3,
-				cores: n as u32,
-				included: "0".into(),
-				pending: Vec::new(),
-				min_relay_parent_number: 0,
-				synchronous: false,
-				stateless: false,
-				with_second: false,
-			}))
-		};
-		let mut update = |block: &str, deactivated: Option<&str>| LeavesUpdate {
-			activated: Some(leaf(&mut world, block)),
+		let mut update = |plan: LeafPlan, deactivated: Option<&str>| LeavesUpdate {
+			activated: Some(Arc::new(world.leaf_context(&LeafPlan { cores: n as u32, ..plan }))),
 			deactivated: deactivated.into_iter().map(block_hash).collect(),
 		};
-		let mut leaves = vec![update("10", None)];
+		let mut leaves = vec![update(LeafPlan::new("10"), None)];
 		let mut last = "10".to_string();
 		if shape == Shape::Leaves {
 			for fork in 0..FORKS as u8 {
 				last = format!("11{}", char::from(b'a' + fork));
-				leaves.push(update(&last, (fork == 0).then_some("10")));
+				leaves.push(update(LeafPlan::new(&last), (fork == 0).then_some("10")));
 			}
 		}
-		let next_leaf = match shape {
-			Shape::Leaves => update("12", Some(&last)),
-			_ => update("11", Some("10")),
+		let next = LeafPlan {
+			min_relay_parent_number: 1,
+			..LeafPlan::new(if shape == Shape::Leaves { "12" } else { "11" })
 		};
+		let next_leaf = update(next.clone(), Some(&last));
+		let next_leaf_changed = update(LeafPlan { upward_room: 999, ..next }, Some(&last));
 		let branches = if shape == Shape::Forks { FORKS } else { 1 };
 		let (mut candidates, mut backed) = (Vec::new(), Vec::new());
 		let head = |branch: usize, depth: usize| match depth {
@@ -145,7 +137,16 @@ impl Case {
 				world.define(&format!("other{n}"), &plan(format!("x{n}"), format!("y{n}"), Order::Middle))
 			})
 			.collect();
-		Self { leaves, next_leaf, others, candidates, backed, next, leaf: block_hash(&last) }
+		Self {
+			leaves,
+			next_leaf,
+			next_leaf_changed,
+			others,
+			candidates,
+			backed,
+			next,
+			leaf: block_hash(&last),
+		}
 	}
 
 	fn introduce(built: &Built) -> Event {
@@ -224,7 +225,8 @@ const BACK_REVERSED: &str = "back, last first";
 const MEMBERSHIP: &str = "membership";
 const BACKABLE: &str = "backable, 3 of them";
 const LEAF: &str = "new leaf";
-const OPERATIONS: [&str; 6] = [INTRODUCE, BACK, BACK_REVERSED, MEMBERSHIP, BACKABLE, LEAF];
+const LEAF_CHANGED: &str = "new leaf, other state";
+const OPERATIONS: [&str; 7] = [INTRODUCE, BACK, BACK_REVERSED, MEMBERSHIP, BACKABLE, LEAF, LEAF_CHANGED];
 
 impl Table {
 	/// Samples an operation. `sample` does it some times and answers how long that took, and how often.
@@ -272,9 +274,11 @@ impl Table {
 				(run(&mut machine, vec![question.clone(); QUESTIONS]), QUESTIONS)
 			});
 		}
-		self.measure(criterion, (shape, LEAF, n), || {
-			(run(&mut case.machine(&events), vec![Event::Leaves(case.next_leaf.clone())]), 1)
-		});
+		for (operation, leaf) in [(LEAF, &case.next_leaf), (LEAF_CHANGED, &case.next_leaf_changed)] {
+			self.measure(criterion, (shape, operation, n), || {
+				(run(&mut case.machine(&events), vec![Event::Leaves(leaf.clone())]), 1)
+			});
+		}
 		// What would take the model minutes is left out.
 		if n <= 100 || shape == Shape::Chain {
 			self.measure_model(&case, shape, n);

@@ -66,17 +66,7 @@ fn candidates_of_the_path_count_because_they_may_have_to_leave_it() {
 		introduced += 1;
 	}
 	assert_eq!(introduced, MAX_CANDIDATES);
-	let leaf = LeafPlan {
-		block: "11".into(),
-		lookahead: 3,
-		cores: 1,
-		included: "0".into(),
-		pending: Vec::new(),
-		min_relay_parent_number: 0,
-		synchronous: false,
-		stateless: false,
-		with_second: false,
-	};
+	let leaf = LeafPlan::new("11");
 	world.activate(&leaf, &["10".into()]);
 	let stats = world.machine.stats();
 	assert_eq!((stats.connected, stats.unconnected), (1, MAX_CANDIDATES - 1));

@@ -160,17 +160,7 @@ fn define_block(world: &mut World, name: &str, options: &[&str]) {
 
 fn activate(world: &mut World, name: &str, options: &[&str]) {
 	let mut block = world.block(name);
-	let mut plan = LeafPlan {
-		block: name.into(),
-		lookahead: 3,
-		cores: 1,
-		included: "0".into(),
-		pending: Vec::new(),
-		min_relay_parent_number: 0,
-		synchronous: false,
-		stateless: false,
-		with_second: false,
-	};
+	let mut plan = LeafPlan::new(name);
 	let mut deactivated = Vec::new();
 	let mut words = options.iter().peekable();
 	while let Some(word) = words.next() {

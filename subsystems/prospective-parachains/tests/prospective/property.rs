@@ -53,6 +53,7 @@ struct Leaf {
 	/// A candidate that is pending behind the others and mostly does not follow them.
 	stray: Option<usize>,
 	min_relay_parent_number: u32,
+	upward_room: u32,
 	synchronous: bool,
 }
 
@@ -102,9 +103,11 @@ fn leaf() -> impl Strategy<Value = Leaf> {
 	let n_pending = prop_oneof![2 => Just(0), 1 => 1..4usize];
 	let stray = proptest::option::weighted(0.1, 0..POOL);
 	let min = prop_oneof![3 => Just(0), 1 => 5..11u32];
-	let state = (0..HEADS, n_pending, stray, min, rare(0.05));
+	// Mostly the state is as it was.
+	let room = prop_oneof![3 => Just(1000), 1 => 0..12u32];
+	let state = (0..HEADS, n_pending, stray, min, room, rare(0.05));
 	(block, state).prop_map(|((number, fork, lookahead, cores), state)| {
-		let (included, n_pending, stray, min_relay_parent_number, synchronous) = state;
+		let (included, n_pending, stray, min_relay_parent_number, upward_room, synchronous) = state;
 		// Mostly nothing has been included since, so that chains grow long.
 		let included = included.saturating_sub(3);
 		Leaf {
@@ -116,6 +119,7 @@ fn leaf() -> impl Strategy<Value = Leaf> {
 			n_pending,
 			stray,
 			min_relay_parent_number,
+			upward_room,
 			synchronous,
 		}
 	})
@@ -166,6 +170,7 @@ impl Run {
 			n_pending: 0,
 			stray: None,
 			min_relay_parent_number: 0,
+			upward_room: 1000,
 			synchronous: false,
 		};
 		run.apply(&Op::Leaf { leaf, replaces: None });
@@ -230,15 +235,14 @@ impl Run {
 		let activated = leaf.map(|leaf| {
 			let block = format!("{}{}", leaf.number, if leaf.fork { "x" } else { "" });
 			let plan = LeafPlan {
-				block: block.clone(),
 				lookahead: leaf.lookahead,
 				cores: leaf.cores,
 				included: leaf.included.to_string(),
 				pending: self.pending(leaf),
 				min_relay_parent_number: leaf.min_relay_parent_number,
+				upward_room: leaf.upward_room,
 				synchronous: leaf.synchronous,
-				stateless: false,
-				with_second: false,
+				..LeafPlan::new(&block)
 			};
 			self.leaves.insert(block_hash(&block), block);
 			Arc::new(self.world.leaf_context(&plan))

@@ -77,6 +77,26 @@ pub(crate) struct LeafPlan {
 	pub(crate) stateless: bool,
 	/// Whether para 2 has a core too.
 	pub(crate) with_second: bool,
+	/// Bytes of upward messages that fit into the queue.
+	pub(crate) upward_room: u32,
+}
+
+impl LeafPlan {
+	/// A leaf of one core, on which nothing but head `0` is included yet.
+	pub(crate) fn new(block: &str) -> Self {
+		Self {
+			block: block.into(),
+			lookahead: 3,
+			cores: 1,
+			included: "0".into(),
+			pending: Vec::new(),
+			min_relay_parent_number: 0,
+			synchronous: false,
+			stateless: false,
+			with_second: false,
+			upward_room: 1000,
+		}
+	}
 }
 
 #[derive(Default)]
@@ -223,7 +243,8 @@ impl World {
 			leaf.async_backing_params = AsyncBackingParams::default();
 		}
 		let pending = plan.pending.iter().map(|name| self.pending(name)).collect();
-		let constraints = Self::constraints(&plan.included, plan.min_relay_parent_number);
+		let mut constraints = Self::constraints(&plan.included, plan.min_relay_parent_number);
+		constraints.ump_remaining_bytes = plan.upward_room;
 		if !plan.stateless {
 			leaf.paras.insert(PARA, ParaContext { constraints: constraints.clone(), pending });
 		}
