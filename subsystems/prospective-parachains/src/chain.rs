@@ -11,9 +11,13 @@
 //! position leaves all before it as it is, and only candidates that build on, or produce, a head that came or
 //! went have to be checked again: what an operation costs depends on them, not on how many candidates are
 //! stored. `tests/prospective/model.rs` rebuilds everything after each event and must arrive at the same.
+//! What a new leaf takes over from its ancestor stands in `inherit`.
+
+mod inherit;
 
 use crate::{
 	candidate::{Backing, Candidate},
+	positions::{HashKeys, Positions},
 	storage::Storage,
 	Refusal,
 };
@@ -72,13 +76,13 @@ pub(crate) struct Dropped {
 	pub(crate) refusal: Refusal,
 }
 
-/// A candidate in the path.
+/// A candidate in the path. Shared with the chains of later leaves, as long as they build on the same state.
 #[derive(Debug)]
 struct Node {
 	candidate: Arc<Candidate>,
 	relay_parent_number: BlockNumber,
-	pending: bool,
-	/// What the next candidate has to respect.
+	/// What the next candidate has to respect. The oldest relay parent may be that of an earlier leaf, which
+	/// is never newer than the scope's.
 	after: Constraints,
 }
 
@@ -94,12 +98,12 @@ struct Node {
 #[derive(Debug)]
 pub(crate) struct FragmentChain {
 	scope: Scope,
-	nodes: Vec<Node>,
+	nodes: Vec<Arc<Node>>,
 	/// How many nodes are pending; they come first.
 	n_pending: usize,
 	/// Position of each head of the path: 0 is the included head, `i + 1` what node `i` produces.
-	heads: BTreeMap<Hash, usize>,
-	positions: BTreeMap<CandidateHash, usize>,
+	heads: Positions<Hash>,
+	positions: Positions<CandidateHash>,
 	unconnected: Storage,
 	/// Candidates of the ancestor's path that are included by now, or were pending there: they are the relay
 	/// chain's.
@@ -110,11 +114,11 @@ impl FragmentChain {
 	/// A chain with the candidates that are pending on chain, as far as they follow each other.
 	pub(crate) fn new(scope: Scope, pending: Vec<Pending>) -> Self {
 		let mut chain = Self {
-			heads: BTreeMap::from([(scope.required_head_hash, 0)]),
+			heads: Positions::from_iter([(scope.required_head_hash, 0)]),
 			scope,
 			nodes: Vec::new(),
 			n_pending: 0,
-			positions: BTreeMap::new(),
+			positions: Positions::default(),
 			unconnected: Storage::default(),
 			done: BTreeSet::new(),
 		};
@@ -124,33 +128,10 @@ impl FragmentChain {
 			}
 			// What builds on one that is left out has no parent in the path, and is left out too.
 			let Some(after) = chain.admit_pending(&candidate, &relay_parent) else { continue };
-			chain.push(Node { candidate, relay_parent_number: relay_parent.number, pending: true, after });
+			chain.push(Arc::new(Node { candidate, relay_parent_number: relay_parent.number, after }));
 			chain.n_pending += 1;
 		}
 		chain
-	}
-
-	/// Takes over what the chain at an ancestor knew.
-	pub(crate) fn populate_from(&mut self, ancestor: &FragmentChain, dropped: &mut Vec<Dropped>) {
-		// Those that were pending at the ancestor are pending here too, or included, or timed out. Those up
-		// to the head that is included here are included.
-		let n_included = ancestor.heads.get(&self.scope.required_head_hash).copied().unwrap_or(0);
-		let (done, rest) = ancestor.nodes.split_at(n_included.max(ancestor.n_pending));
-		self.unconnected = ancestor.unconnected.clone();
-		for node in rest {
-			self.unconnected.insert(node.candidate.clone(), Backing::Backed);
-		}
-		for pending in &self.nodes {
-			self.unconnected.remove(&pending.candidate.hash);
-		}
-		self.done = done.iter().map(|node| node.candidate.hash).collect();
-		self.populate();
-		let starts = (0..self.nodes.len().max(1)).map(|position| self.head_at(position)).collect();
-		self.trim(starts, dropped);
-		// The state that candidates build on is another one: none of them is as it was.
-		let all = self.unconnected.iter().map(|(candidate, _)| candidate);
-		let doomed = self.without_potential(all);
-		self.remove(doomed, dropped);
 	}
 
 	/// Whether the candidate is in the path or beside it.
@@ -177,8 +158,11 @@ impl FragmentChain {
 
 	/// The path, each candidate with how far it is.
 	pub(crate) fn path(&self) -> impl Iterator<Item = (&Candidate, FragmentState)> {
-		let state = |node: &Node| if node.pending { FragmentState::Pending } else { FragmentState::Backed };
-		self.nodes.iter().map(move |node| (&*node.candidate, state(node)))
+		let state = |position: usize| match position < self.n_pending {
+			true => FragmentState::Pending,
+			false => FragmentState::Backed,
+		};
+		self.nodes.iter().enumerate().map(move |(position, node)| (&*node.candidate, state(position)))
 	}
 
 	/// The candidates beside the path.
@@ -231,7 +215,9 @@ impl FragmentChain {
 		let Some(position) = self.heads.get(&candidate.parent_head_hash).copied() else { return true };
 		let stays = match self.nodes.get(position) {
 			Some(node) => {
-				node.pending || node.candidate.hash < *hash || self.admit(position, &candidate).is_none()
+				position < self.n_pending
+					|| node.candidate.hash < *hash
+					|| self.admit(position, &candidate).is_none()
 			},
 			None => position >= self.scope.max_len,
 		};
@@ -244,8 +230,13 @@ impl FragmentChain {
 	/// Candidates that can be backed on chain next, if `ancestors` are included by then (backing pipeline
 	/// §2.7).
 	pub(crate) fn backable(&self, count: usize, ancestors: &BTreeSet<CandidateHash>) -> Vec<CandidateRef> {
-		let candidates = self.nodes.iter().skip_while(|node| ancestors.contains(&node.candidate.hash));
-		candidates.take_while(|node| !node.pending).take(count).map(|node| node.candidate.to_ref()).collect()
+		let is_included = |node: &&Arc<Node>| ancestors.contains(&node.candidate.hash);
+		let base = self.nodes.iter().take_while(is_included).count();
+		// Pending ones come first: if there is none at the base, there is none behind it.
+		if base < self.n_pending {
+			return Vec::new();
+		}
+		self.nodes[base..].iter().take(count).map(|node| node.candidate.to_ref()).collect()
 	}
 
 	/// Head data by its hash, if any candidate builds on it or produces it.
@@ -283,12 +274,14 @@ impl FragmentChain {
 		if output_head_hash == Some(parent_head_hash) {
 			return Err(Refusal::ZeroLengthCycle);
 		}
-		let sibling = self.heads.get(&parent_head_hash).and_then(|position| self.nodes.get(*position));
+		let position = self.heads.get(&parent_head_hash).copied();
+		let sibling =
+			position.and_then(|position| Some((position, self.nodes.get(position)?.candidate.hash)));
 		match sibling {
-			Some(sibling) if sibling.pending => return Err(Refusal::ForkOfPending(sibling.candidate.hash)),
-			Some(sibling) if sibling.candidate.hash < hash => {
-				return Err(Refusal::ForkChoice(sibling.candidate.hash))
+			Some((position, sibling)) if position < self.n_pending => {
+				return Err(Refusal::ForkOfPending(sibling))
 			},
+			Some((_, sibling)) if sibling < hash => return Err(Refusal::ForkChoice(sibling)),
 			_ => {},
 		}
 		match output_head_hash.and_then(|output| self.heads.get(&output)) {
@@ -353,13 +346,20 @@ impl FragmentChain {
 			.map_or(&self.scope.base, |parent| &parent.after)
 	}
 
-	/// Whether a candidate can stand at a position, given what is before it. Answers the constraints behind
-	/// it.
-	fn admit(&self, position: usize, candidate: &Candidate) -> Option<Constraints> {
+	/// Whether a candidate can stand at a position, as far as the constraints there do not matter.
+	fn fits(&self, position: usize, candidate: &Candidate) -> bool {
 		let number = candidate.validation_data.relay_parent_number;
 		let min = position.checked_sub(1).map_or(0, |parent| self.nodes[parent].relay_parent_number);
 		let loops = self.heads.get(&candidate.output_head_hash).is_some_and(|earlier| *earlier <= position);
-		if loops || number < min || !self.scope.allowed.contains(&candidate.scheduling_parent) {
+		!loops
+			&& number >= min.max(self.scope.base.min_relay_parent_number)
+			&& self.scope.allowed.contains(&candidate.scheduling_parent)
+	}
+
+	/// Whether a candidate can stand at a position, given what is before it. Answers the constraints behind
+	/// it.
+	fn admit(&self, position: usize, candidate: &Candidate) -> Option<Constraints> {
+		if !self.fits(position, candidate) {
 			return None;
 		}
 		let constraints = self.constraints_at(position);
@@ -383,7 +383,7 @@ impl FragmentChain {
 		constraints.apply_modifications(&modifications).ok()
 	}
 
-	fn push(&mut self, node: Node) {
+	fn push(&mut self, node: Arc<Node>) {
 		let position = self.nodes.len();
 		self.positions.insert(node.candidate.hash, position);
 		self.heads.insert(node.candidate.output_head_hash, position + 1);
@@ -404,7 +404,7 @@ impl FragmentChain {
 			let Some((candidate, after)) = next else { break };
 			self.unconnected.remove(&candidate.hash);
 			let relay_parent_number = candidate.validation_data.relay_parent_number;
-			self.push(Node { candidate, relay_parent_number, pending: false, after });
+			self.push(Arc::new(Node { candidate, relay_parent_number, after }));
 		}
 	}
 
@@ -416,7 +416,7 @@ impl FragmentChain {
 			self.positions.remove(&node.candidate.hash);
 			self.heads.remove(&node.candidate.output_head_hash);
 			heads.insert(node.candidate.output_head_hash);
-			self.unconnected.insert(node.candidate, Backing::Backed);
+			self.unconnected.insert(node.candidate.clone(), Backing::Backed);
 		}
 		self.populate();
 		heads.extend(self.nodes[position..].iter().map(|node| node.candidate.output_head_hash));
@@ -429,16 +429,17 @@ impl FragmentChain {
 			return;
 		}
 		let affected = affected.into_keys().collect();
-		self.trim(VecDeque::from([start]), dropped);
+		self.trim(VecDeque::from([start]), 0, dropped);
 		self.recheck(affected, dropped);
 	}
 
 	/// Drops forks that lost, with all that builds on them, starting from the candidates that build on some
 	/// heads. What builds on the path is judged by itself, even if a fork that lost leads to the same head.
-	fn trim(&mut self, starts: VecDeque<Hash>, dropped: &mut Vec<Dropped>) {
+	/// Heads of the path before position `passed` count as visited.
+	fn trim(&mut self, starts: VecDeque<Hash>, passed: usize, dropped: &mut Vec<Dropped>) {
 		let mut queue: VecDeque<(Hash, bool)> = starts.into_iter().map(|head| (head, true)).collect();
 		// Unconnected candidates may form cycles and paths that meet again.
-		let (mut visited, mut judged) = (BTreeSet::new(), BTreeSet::new());
+		let (mut visited, mut judged) = (HashKeys::default(), HashKeys::default());
 		while let Some((head, parent_stays)) = queue.pop_front() {
 			visited.insert(head);
 			let parent_stays = parent_stays || self.heads.contains_key(&head);
@@ -448,7 +449,9 @@ impl FragmentChain {
 			}
 			let mut doomed = Vec::new();
 			for (child, _) in self.unconnected.children(&head) {
-				if visited.contains(&child.output_head_hash) {
+				let output = child.output_head_hash;
+				let is_passed = self.heads.get(&output).is_some_and(|position| *position < passed);
+				if is_passed || visited.contains(&output) {
 					continue;
 				}
 				let verdict =

@@ -68,7 +68,9 @@ impl SchedulingParent {
 		for (para, cores) in &leaf.block.transposed_claim_queue {
 			// Without its state a para is skipped; the others go on.
 			let Some(context) = leaf.paras.get(para) else { continue };
-			let cores: BTreeSet<CoreIndex> = cores.values().flatten().copied().collect();
+			let mut cores: Vec<CoreIndex> = cores.values().flatten().copied().collect();
+			cores.sort();
+			cores.dedup();
 			let mut chain = build_chain(&leaf, &scope, context, cores.len());
 			let unlinked = context.pending.iter().map(|pending| pending.hash);
 			unplaced.unlinked.extend(unlinked.filter(|hash| !chain.contains(hash)).map(|hash| (*para, hash)));

@@ -15,8 +15,8 @@ use std::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Storage {
 	by_hash: BTreeMap<CandidateHash, (Arc<Candidate>, Backing)>,
-	by_parent_head: BTreeMap<Hash, BTreeSet<CandidateHash>>,
-	by_output_head: BTreeMap<Hash, BTreeSet<CandidateHash>>,
+	by_parent_head: BTreeSet<(Hash, CandidateHash)>,
+	by_output_head: BTreeSet<(Hash, CandidateHash)>,
 }
 
 impl Storage {
@@ -42,15 +42,15 @@ impl Storage {
 		if self.contains(&candidate.hash) {
 			return;
 		}
-		self.by_parent_head.entry(candidate.parent_head_hash).or_default().insert(candidate.hash);
-		self.by_output_head.entry(candidate.output_head_hash).or_default().insert(candidate.hash);
+		self.by_parent_head.insert((candidate.parent_head_hash, candidate.hash));
+		self.by_output_head.insert((candidate.output_head_hash, candidate.hash));
 		self.by_hash.insert(candidate.hash, (candidate, backing));
 	}
 
 	pub(crate) fn remove(&mut self, hash: &CandidateHash) -> Option<(Arc<Candidate>, Backing)> {
 		let (candidate, backing) = self.by_hash.remove(hash)?;
-		remove_from(&mut self.by_parent_head, candidate.parent_head_hash, hash);
-		remove_from(&mut self.by_output_head, candidate.output_head_hash, hash);
+		self.by_parent_head.remove(&(candidate.parent_head_hash, *hash));
+		self.by_output_head.remove(&(candidate.output_head_hash, *hash));
 		Some((candidate, backing))
 	}
 
@@ -62,25 +62,29 @@ impl Storage {
 
 	/// Candidates that build on a head, ascending by hash.
 	pub(crate) fn children(&self, head: &Hash) -> impl Iterator<Item = (&Arc<Candidate>, Backing)> {
-		self.by_parent_head.get(head).into_iter().flatten().filter_map(|hash| self.get(hash))
+		of_head(&self.by_parent_head, head).filter_map(|hash| self.get(hash))
 	}
 
 	/// Candidates that produce a head, ascending by hash.
 	pub(crate) fn producers(&self, head: &Hash) -> impl Iterator<Item = &Arc<Candidate>> {
-		self.by_output_head.get(head).into_iter().flatten().filter_map(|hash| self.get(hash)).map(|(c, _)| c)
+		of_head(&self.by_output_head, head).filter_map(|hash| self.get(hash)).map(|(c, _)| c)
 	}
 
-	/// Heads that candidates produce, ascending.
+	/// Heads that candidates build on, ascending, as often as they do.
+	pub(crate) fn parent_heads(&self) -> impl Iterator<Item = &Hash> {
+		self.by_parent_head.iter().map(|(head, _)| head)
+	}
+
+	/// Heads that candidates produce, ascending, as often as they do.
 	pub(crate) fn output_heads(&self) -> impl Iterator<Item = &Hash> {
-		self.by_output_head.keys()
+		self.by_output_head.iter().map(|(head, _)| head)
 	}
 }
 
-fn remove_from(index: &mut BTreeMap<Hash, BTreeSet<CandidateHash>>, head: Hash, hash: &CandidateHash) {
-	if let Some(hashes) = index.get_mut(&head) {
-		hashes.remove(hash);
-		if hashes.is_empty() {
-			index.remove(&head);
-		}
-	}
+fn of_head<'a>(
+	index: &'a BTreeSet<(Hash, CandidateHash)>,
+	head: &Hash,
+) -> impl Iterator<Item = &'a CandidateHash> {
+	let (lowest, highest) = (CandidateHash(Hash::zero()), CandidateHash(Hash::repeat_byte(0xff)));
+	index.range((*head, lowest)..=(*head, highest)).map(|(_, hash)| hash)
 }
