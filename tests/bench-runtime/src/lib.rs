@@ -19,6 +19,7 @@
 //! | [`measure`] | variants of the inherent, executed and timed |
 //! | [`report`] | parts, their weights, and the tables that are printed |
 //! | [`native`] | the runtime without Wasm, for tests of all this |
+//! | [`program`] | what the programs have in common |
 //! | `weights` | the benchmarks of the pallets, run and written down |
 
 pub mod chain;
@@ -26,6 +27,7 @@ pub mod host;
 pub mod measure;
 pub mod native;
 pub mod network;
+pub mod program;
 pub mod report;
 #[cfg(test)]
 mod tests;

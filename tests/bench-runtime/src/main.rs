@@ -5,10 +5,10 @@ use headway_bench_runtime::{
 	host::{CountingHostFunctions, TimedHostFunctions},
 	measure::measure,
 	network::Size,
+	program,
 };
-use headway_relay_runtime::wasm_binary;
 use sc_executor::WasmExecutor;
-use std::{error::Error, fs, path::PathBuf, process::ExitCode};
+use std::{error::Error, path::PathBuf, process::ExitCode};
 
 /// Executes blocks full of bitfields and candidates in Wasm, and prints the time per part.
 #[derive(Parser, Debug)]
@@ -35,21 +35,12 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 	let size = Size { validators: args.validators, cores: args.cores, votes: args.votes };
 	let timed = WasmExecutor::<TimedHostFunctions>::builder().build();
 	let counting = WasmExecutor::<CountingHostFunctions>::builder().build();
-	let blob = match &args.blob {
-		Some(path) => fs::read(path)?,
-		None => wasm_binary()?.to_vec(),
-	};
+	let blob = program::blob(args.blob.as_deref())?;
 	let measurements = measure(timed, counting, blob, size, args.repetitions.max(1))?;
 	print!("{measurements}");
 	Ok(())
 }
 
 fn main() -> ExitCode {
-	match run(&Args::parse()) {
-		Ok(()) => ExitCode::SUCCESS,
-		Err(error) => {
-			eprintln!("error: {error}");
-			ExitCode::FAILURE
-		},
-	}
+	program::exit_code(run(&Args::parse()))
 }

@@ -1,12 +1,14 @@
 //! Measures what the calls of the pallets weigh, in Wasm, and writes it into the pallets: `make bench-weights`.
 
 use clap::Parser;
-use headway_bench_runtime::weights::{
-	file,
-	host::{CountingHostFunctions, TimedHostFunctions},
-	Bench, Plan,
+use headway_bench_runtime::{
+	program,
+	weights::{
+		file,
+		host::{CountingHostFunctions, TimedHostFunctions},
+		Bench, Plan,
+	},
 };
-use headway_relay_runtime::wasm_binary;
 use sc_executor::WasmExecutor;
 use std::{error::Error, fs, path::PathBuf, process::ExitCode};
 
@@ -38,10 +40,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 	let plan = Plan { steps: args.steps, repetitions: args.repetitions };
 	let timed = WasmExecutor::<TimedHostFunctions>::builder().build();
 	let counting = WasmExecutor::<CountingHostFunctions>::builder().build();
-	let blob = match &args.blob {
-		Some(path) => fs::read(path)?,
-		None => wasm_binary()?.to_vec(),
-	};
+	let blob = program::blob(args.blob.as_deref())?;
 	let bench = Bench::new(timed, counting, blob, plan)?;
 	let note = format!(
 		"Processor time of the Wasm blob, {} values of each argument and {} runs with each.",
@@ -77,11 +76,5 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 }
 
 fn main() -> ExitCode {
-	match run(&Args::parse()) {
-		Ok(()) => ExitCode::SUCCESS,
-		Err(error) => {
-			eprintln!("error: {error}");
-			ExitCode::FAILURE
-		},
-	}
+	program::exit_code(run(&Args::parse()))
 }
