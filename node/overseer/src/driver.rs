@@ -1,6 +1,7 @@
 //! The loop that drives the machines of a node.
 
 use crate::{
+	clock::Clock,
 	leaves::{follow, ChainEvent, NewSession},
 	metrics::Metrics,
 	work::{restore, serve_storage, Workers},
@@ -8,7 +9,7 @@ use crate::{
 use headway_lifecycle::{ChainEvents, Lifecycle, ParaSnapshot, Record};
 use headway_machine::{
 	wire::ViewMessage, BlockRef, Effects, FragmentChainError, FragmentChainView, NetworkEffect, NetworkEvent,
-	PeerSet, Subsystem, Timestamp, Token, Trace,
+	PeerSet, Subsystem, Token, Trace,
 };
 use headway_network::{BridgeHandle, Command, Output};
 use headway_pipeline::{Effect, Event};
@@ -25,7 +26,7 @@ use std::{
 	collections::{BTreeMap, HashMap},
 	future::Future,
 	sync::{Arc, PoisonError, RwLock},
-	time::{Duration, SystemTime, UNIX_EPOCH},
+	time::Duration,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -165,7 +166,7 @@ where
 		commands: bridge.commands,
 		workers: Workers { client, pvf, storage: job_sender, results: result_sender },
 		effects: Effects::new(),
-		now: Timestamp::default(),
+		clock: Clock::new(),
 		leaves: BTreeMap::new(),
 		finalized: 0,
 		inherents: HashMap::new(),
@@ -184,8 +185,7 @@ struct Driver<Client> {
 	commands: mpsc::UnboundedSender<Command>,
 	workers: Workers<Client>,
 	effects: Effects<Effect>,
-	/// The newest time that [`Self::read_clock`] gave.
-	now: Timestamp,
+	clock: Clock,
 	leaves: BTreeMap<Hash, BlockNumber>,
 	finalized: BlockNumber,
 	/// Block authors that wait for inherent data; an author gives up after seconds, and asks once per slot.
@@ -212,7 +212,8 @@ where
 		mut results: mpsc::UnboundedReceiver<Event>,
 	) {
 		loop {
-			let deadline = self.machine.next_deadline().map(|deadline| deadline.since(clock()));
+			let now = self.clock.read();
+			let deadline = self.machine.next_deadline().map(|deadline| deadline.since(now));
 			tokio::select! {
 				// Own work and the chain before what peers send.
 				biased;
@@ -248,7 +249,7 @@ where
 				if let Some(leaf) = &update.activated {
 					self.leaves.insert(leaf.hash(), leaf.block.number);
 					self.metrics.activated(leaf);
-					let now = self.read_clock();
+					let now = self.clock.read();
 					let traces = self.chain_events.leaf(now, leaf);
 					self.note(traces);
 				}
@@ -258,7 +259,7 @@ where
 			},
 			ChainEvent::Finalized { number, hash, node_features } => {
 				self.finalized = number;
-				let now = self.read_clock();
+				let now = self.clock.read();
 				let traces = self.chain_events.finalized(now, BlockRef { number, hash });
 				self.note(traces);
 				self.handle(Event::Finalized { number, hash, node_features });
@@ -299,14 +300,8 @@ where
 		Token(self.next_question)
 	}
 
-	/// The time. It never goes back, whatever the clock does.
-	fn read_clock(&mut self) -> Timestamp {
-		self.now = self.now.max(clock());
-		self.now
-	}
-
 	fn handle(&mut self, event: Event) {
-		let now = self.read_clock();
+		let now = self.clock.read();
 		let label = event_label(&event);
 		self.metrics.event(&event);
 		let started = std::time::Instant::now();
@@ -316,7 +311,7 @@ where
 	}
 
 	fn tick(&mut self) {
-		let now = self.read_clock();
+		let now = self.clock.read();
 		let started = std::time::Instant::now();
 		self.machine.tick(now, &mut self.effects);
 		self.metrics.handled("tick", started.elapsed());
@@ -386,11 +381,6 @@ where
 		// The bridge is gone only when the node stops.
 		let _ = self.commands.send(command);
 	}
-}
-
-fn clock() -> Timestamp {
-	let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-	Timestamp::from_unix_ms(since.as_millis() as u64)
 }
 
 async fn sleep(duration: Option<Duration>) {

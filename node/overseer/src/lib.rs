@@ -9,11 +9,13 @@
 //! | [`context`] | assembles what machines know of relay blocks, from the runtime |
 //! | [`leaves`] | follows the chain: which blocks are leaves |
 //! | [`driver`] | the loop |
+//! | `clock` | the time that machines are told |
 //! | [`work`] | carries out effects that are slow |
 //! | [`metrics`] | Prometheus metrics, from traces and from the loop |
 
 #![forbid(unsafe_code)]
 
+mod clock;
 pub mod context;
 pub mod driver;
 pub mod leaves;
