@@ -77,7 +77,7 @@ pub async fn follow<Client>(
 		builder: Some(ContextBuilder::new(client.clone(), keystore.clone())),
 		client: client.clone(),
 		keystore,
-		active: BTreeMap::new(),
+		active: Active::default(),
 		session: None,
 		events,
 	};
@@ -105,11 +105,39 @@ pub async fn follow<Client>(
 	}
 }
 
+/// Active leaves, at most [`LEAVES_MAX`].
+#[derive(Default)]
+struct Active(BTreeMap<Hash, BlockNumber>);
+
+impl Active {
+	/// Adds a leaf. Answers those that are none any more: its parent, or else the oldest, if there are too many. None if the
+	/// leaf finds no place, because no other is older: nobody hears of it.
+	fn add(&mut self, hash: Hash, number: BlockNumber, parent: Option<Hash>) -> Option<Vec<Hash>> {
+		let mut gone: Vec<_> = parent.filter(|parent| self.0.remove(parent).is_some()).into_iter().collect();
+		if self.0.len() >= LEAVES_MAX {
+			let (oldest, at) = self.0.iter().min_by_key(|(_, at)| **at).map(|(leaf, at)| (*leaf, *at))?;
+			if at >= number {
+				return None;
+			}
+			self.0.remove(&oldest);
+			gone.push(oldest);
+		}
+		self.0.insert(hash, number);
+		Some(gone)
+	}
+
+	/// Removes leaves that are not on top of the finalized block, as far as their numbers tell. Answers which.
+	fn finalize(&mut self, hash: Hash, number: BlockNumber) -> Vec<Hash> {
+		let is_stale = |leaf: &Hash, at: &BlockNumber| *at < number || (*at == number && *leaf != hash);
+		self.0.extract_if(.., |leaf, at| is_stale(leaf, at)).map(|(leaf, _)| leaf).collect()
+	}
+}
+
 struct Leaves<Client> {
 	builder: Option<ContextBuilder<Client>>,
 	client: Arc<Client>,
 	keystore: KeystorePtr,
-	active: BTreeMap<Hash, BlockNumber>,
+	active: Active,
 	session: Option<SessionIndex>,
 	events: mpsc::Sender<ChainEvent>,
 }
@@ -120,7 +148,7 @@ where
 	Client::Api: ParachainHost<Block> + BabeApi<Block> + AuthorityDiscoveryApi<Block>,
 {
 	async fn activate(&mut self, hash: Hash, parent: Option<Hash>) -> bool {
-		if self.active.contains_key(&hash) {
+		if self.active.0.contains_key(&hash) {
 			return true;
 		}
 		let leaf = match self.blocking(move |builder| builder.leaf(hash)).await {
@@ -135,17 +163,10 @@ where
 		if leaf.block.number <= info.finalized_number && hash != info.finalized_hash {
 			return true;
 		}
-		let mut deactivated: Vec<Hash> =
-			parent.filter(|parent| self.active.remove(parent).is_some()).into_iter().collect();
-		self.active.insert(hash, leaf.block.number);
-		while self.active.len() > LEAVES_MAX {
-			let Some(oldest) = self.active.iter().min_by_key(|(_, number)| **number).map(|(hash, _)| *hash)
-			else {
-				break;
-			};
-			self.active.remove(&oldest);
-			deactivated.push(oldest);
-		}
+		let Some(deactivated) = self.active.add(hash, leaf.block.number, parent) else {
+			tracing::debug!(target: "parachain::overseer", ?hash, "leaf is not followed: there are enough that are no older");
+			return true;
+		};
 		let session = leaf.block.session.clone();
 		let new_session = if self.session.is_none_or(|known| known < session.index) {
 			self.session = Some(session.index);
@@ -158,16 +179,8 @@ where
 	}
 
 	async fn finalize(&mut self, hash: Hash, number: BlockNumber) -> bool {
-		let stale: Vec<_> = self
-			.active
-			.iter()
-			.filter(|(leaf, at)| **at < number || (**at == number && **leaf != hash))
-			.map(|(leaf, _)| *leaf)
-			.collect();
+		let stale = self.active.finalize(hash, number);
 		if !stale.is_empty() {
-			stale.iter().for_each(|leaf| {
-				self.active.remove(leaf);
-			});
 			let update = LeavesUpdate { activated: None, deactivated: stale };
 			if self.events.send(ChainEvent::Leaves { update, new_session: None }).await.is_err() {
 				return false;
@@ -223,5 +236,50 @@ where
 			// The runtime panicked through the executor: what was remembered is gone, nothing else is.
 			Err(_) => Err(ContextError::Chain(sp_blockchain::Error::Backend("context task failed".into()))),
 		}
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	fn hash(n: usize) -> Hash {
+		Hash::from_low_u64_be(n as u64)
+	}
+
+	#[test]
+	fn a_leaf_takes_the_place_of_its_parent_or_of_the_oldest() {
+		let mut active = Active::default();
+		assert_eq!(active.add(hash(1), 10, None), Some(vec![]));
+		assert_eq!(active.add(hash(2), 11, Some(hash(1))), Some(vec![hash(1)]));
+		for n in 3..=LEAVES_MAX + 1 {
+			assert_eq!(active.add(hash(n), 12, Some(hash(1))), Some(vec![]));
+		}
+		assert_eq!(active.add(hash(99), 12, Some(hash(1))), Some(vec![hash(2)]));
+		assert_eq!(active.0.len(), LEAVES_MAX);
+	}
+
+	#[test]
+	fn a_leaf_for_which_there_is_no_place_displaces_none_and_is_not_told_of() {
+		let mut active = Active::default();
+		for n in 1..=LEAVES_MAX {
+			active.add(hash(n), 12, None);
+		}
+		let before = active.0.clone();
+		for number in [11, 12] {
+			assert_eq!(active.add(hash(99), number, None), None);
+		}
+		assert_eq!(active.0, before);
+		assert_eq!(active.add(hash(99), 12, Some(hash(3))), Some(vec![hash(3)]), "its parent's place");
+	}
+
+	#[test]
+	fn leaves_below_finality_and_beside_it_go() {
+		let mut active = Active::default();
+		for (n, number) in [(1, 10), (2, 11), (3, 11), (4, 12)] {
+			active.add(hash(n), number, None);
+		}
+		assert_eq!(active.finalize(hash(3), 11), [hash(1), hash(2)]);
+		assert_eq!(active.0.into_keys().collect::<Vec<_>>(), [hash(3), hash(4)]);
 	}
 }
