@@ -483,7 +483,11 @@ impl Bridge {
 	fn offer(&mut self, peer: PeerId, output: Output) -> bool {
 		match self.outputs.try_send(output) {
 			Ok(()) => true,
-			Err(mpsc::error::TrySendError::Full(_)) => {
+			Err(mpsc::error::TrySendError::Full(output)) => {
+				if let Output::Request(request) = output {
+					// Nobody will answer it: the peer need not wait.
+					self.unanswered.remove(&request.id);
+				}
 				self.metrics.shed();
 				self.report(peer, Reputation::CostMinor("node is busy"));
 				true

@@ -104,6 +104,21 @@ async fn what_peers_send_faster_than_we_work_is_dropped_at_their_cost() {
 }
 
 #[tokio::test]
+async fn a_request_that_the_machines_do_not_hear_of_is_refused_at_once() {
+	let mut rig = Rig::new();
+	rig.open(1, PeerSet::Validation).await;
+	let notification = Envelope::ProtocolMessage(bitfield()).encode();
+	for _ in 1..OUTPUT_CAPACITY {
+		rig.receive(1, PeerSet::Validation, notification.clone()).await;
+	}
+	let (pending_response, mut answer) = futures::channel::oneshot::channel();
+	let request = IncomingRequest { peer: peer(1), payload: vec![1], pending_response };
+	assert!(rig.bridge.on_request(RequestProtocol::PoV, request));
+	assert!(answer.try_recv().is_err(), "refused");
+	assert_eq!(rig.reports(), [(peer(1), MINOR)]);
+}
+
+#[tokio::test]
 async fn unanswered_requests_are_bounded_and_the_oldest_is_refused() {
 	let mut rig = Rig::new();
 	let mut answers = Vec::new();
