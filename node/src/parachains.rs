@@ -166,7 +166,7 @@ pub fn start(parts: Parts, task_manager: &TaskManager) -> Result<(), Error> {
 		storage,
 		is_major_syncing: Box::new(move || sync_service.is_major_syncing()),
 		metrics,
-	});
+	})?;
 	spawner.spawn_blocking("parachains-overseer", Some("parachains"), driver);
 	spawner.spawn("parachains-leaves", Some("parachains"), follower);
 	Ok(())

@@ -144,9 +144,13 @@ impl Handle {
 }
 
 /// The loop and the task that follows the chain for it; both must be spawned, and the node cannot do without either.
+///
+/// # Errors
+///
+/// It cannot be read what a former life of this node signed, so it might contradict that.
 pub fn start<Client>(
 	parts: Parts<Client>,
-) -> (impl Future<Output = ()> + Send, impl Future<Output = ()> + Send)
+) -> Result<(impl Future<Output = ()> + Send, impl Future<Output = ()> + Send), headway_storage::Error>
 where
 	Client: HeaderBackend<Block> + ProvideRuntimeApi<Block> + BlockchainEvents<Block> + Send + Sync + 'static,
 	Client::Api: ParachainHost<Block> + BabeApi<Block> + AuthorityDiscoveryApi<Block>,
@@ -157,7 +161,9 @@ where
 	let (result_sender, results) = mpsc::unbounded_channel();
 	let (job_sender, jobs) = mpsc::unbounded_channel();
 	// First of all results: what is stored from before.
-	let _ = result_sender.send(restore(&storage));
+	for event in restore(&storage)? {
+		let _ = result_sender.send(event);
+	}
 	let job_results = result_sender.clone();
 	std::thread::spawn(move || serve_storage(storage, jobs, job_results));
 	let follower = follow(client.clone(), keystore, is_major_syncing, chain_sender);
@@ -177,7 +183,7 @@ where
 		traces,
 		metrics,
 	};
-	(driver.run(chain, bridge.outputs, questions, results), follower)
+	Ok((driver.run(chain, bridge.outputs, questions, results), follower))
 }
 
 struct Driver<Client> {
@@ -401,7 +407,9 @@ fn event_label(event: &Event) -> &'static str {
 		Event::Code { .. } => "code",
 		Event::Executed { .. } => "executed",
 		Event::Encoded { .. } | Event::EncodedRoot { .. } => "encoded",
-		Event::Restore { .. } | Event::Loaded { .. } | Event::Written { .. } => "storage",
+		Event::RestoreVotes { .. } | Event::Restore { .. } | Event::Loaded { .. } | Event::Written { .. } => {
+			"storage"
+		},
 		Event::RelayParentInfo { .. } => "relay_parent_info",
 		Event::InherentRequest { .. } => "inherent_request",
 		Event::FragmentChain { .. } => "fragment_chain",

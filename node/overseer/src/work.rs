@@ -1,7 +1,6 @@
 //! Carries out effects that are slow: on blocking threads, in worker processes, in the database.
 
-use headway_availability::{Column as Availability, StorageKey, WriteOp};
-use headway_machine::{ExecutionError, Signer, Token};
+use headway_machine::{Column as Of, ExecutionError, Signer, StorageKey, Token, WriteOp};
 use headway_pipeline::{Effect, Event};
 use headway_primitives::{
 	constraints::RelayParentInfo, runtime_api::ParachainHost, Block, Hash, ValidationCode,
@@ -164,6 +163,7 @@ pub(crate) fn serve_storage(
 				Event::Loaded { token, value }
 			},
 			StorageJob::Write { token, batch } => {
+				let n = batch.len();
 				let written = storage.write_batch(batch.into_iter().map(|op| match op {
 					WriteOp::Put { key, value } => {
 						Write::Put { column: column(key.column), key: key.key, value }
@@ -171,7 +171,10 @@ pub(crate) fn serve_storage(
 					WriteOp::Delete { key } => Write::Delete { column: column(key.column), key: key.key },
 				}));
 				if let Err(error) = &written {
-					tracing::error!(target: "parachain::overseer", %error, "writing to the database failed");
+					tracing::error!(
+						target: "parachain::overseer", changes = n, %error,
+						"writing to the database failed: what depends on it, a vote or stored data, is not promised to anybody",
+					);
 				}
 				Event::Written { token, ok: written.is_ok() }
 			},
@@ -182,22 +185,65 @@ pub(crate) fn serve_storage(
 	}
 }
 
-/// What a former life of the node left behind.
-pub(crate) fn restore(storage: &Storage) -> Event {
-	let entries = storage.iter_prefix(Column::AvailabilityMeta, b"").map(|entry| {
-		let (key, value) = entry?;
-		Ok((key.into(), value.into()))
-	});
-	let entries = entries.collect::<Result<_, headway_storage::Error>>().unwrap_or_else(|error| {
+/// What a former life of the node left behind, in the order in which the machines have to hear of it.
+///
+/// # Errors
+///
+/// It cannot be read what this node signed: then nothing may be signed.
+pub(crate) fn restore(storage: &Storage) -> Result<[Event; 2], headway_storage::Error> {
+	let votes = entries(storage, Column::Disputes, headway_backing::votes::VOTES)?;
+	let meta = entries(storage, Column::AvailabilityMeta, b"").unwrap_or_else(|error| {
 		tracing::error!(target: "parachain::overseer", %error, "stored availability data is not known any more");
 		Vec::new()
 	});
-	Event::Restore { entries }
+	Ok([Event::RestoreVotes { entries: votes }, Event::Restore { entries: meta }])
 }
 
-fn column(column: Availability) -> Column {
+type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn entries(storage: &Storage, column: Column, prefix: &[u8]) -> Result<Entries, headway_storage::Error> {
+	let entries = storage.iter_prefix(column, prefix).map(|entry| {
+		let (key, value) = entry?;
+		Ok((key.into(), value.into()))
+	});
+	entries.collect()
+}
+
+fn column(column: Of) -> Column {
 	match column {
-		Availability::Data => Column::AvailabilityData,
-		Availability::Meta => Column::AvailabilityMeta,
+		Of::Data => Column::AvailabilityData,
+		Of::Meta => Column::AvailabilityMeta,
+		Of::Votes => Column::Disputes,
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use headway_primitives::CandidateHash;
+
+	#[test]
+	fn what_was_signed_comes_first_after_a_restart() {
+		let directory = tempfile::tempdir().unwrap();
+		let storage = Arc::new(Storage::open(directory.path()).unwrap());
+		// Dispute votes stand in the same column, and are no business of backing.
+		let (column, key) = (Column::Disputes, b"candidate-votes".to_vec());
+		storage.write_batch([Write::Put { column, key, value: vec![1] }]).unwrap();
+		let key = headway_backing::votes::key(&Hash::repeat_byte(1), &CandidateHash(Hash::repeat_byte(2)));
+		let write = WriteOp::Put { key: key.clone(), value: b"vote".to_vec() };
+
+		let (jobs, queue) = mpsc::unbounded_channel();
+		let (results, mut events) = mpsc::unbounded_channel();
+		assert!(jobs.send(StorageJob::Write { token: Token(7), batch: vec![write] }).is_ok());
+		drop(jobs);
+		serve_storage(storage.clone(), queue, results);
+		assert!(matches!(events.try_recv(), Ok(Event::Written { token: Token(7), ok: true })));
+
+		drop(storage);
+		let storage = Storage::open(directory.path()).unwrap();
+		let [first, then] = restore(&storage).unwrap();
+		let Event::RestoreVotes { entries } = first else { panic!("{first:?}") };
+		assert_eq!(entries, [(key.key, b"vote".to_vec())]);
+		assert!(matches!(then, Event::Restore { entries } if entries.is_empty()));
 	}
 }

@@ -1,7 +1,7 @@
 //! RocksDB columns of the parachains protocol.
 //!
 //! A database beside the client's own: what a validator promised to keep (available data), and what it must
-//! not say differently after a restart (approvals, dispute votes). Layout and version are those of
+//! not say differently after a restart (votes in backing, approvals, dispute votes). Layout and version are those of
 //! availability, approval, disputes §7: one column family for each column, and a file that names the version.
 //!
 //! This crate knows no key and no value: what stands where is defined by the machine that asks for it. It
@@ -21,7 +21,7 @@ pub use version::{VERSION, VERSION_FILE};
 
 use rocksdb::{
 	BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, Direction, IteratorMode, Options,
-	WriteBatch, DB,
+	WriteBatch, WriteOptions, DB,
 };
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,10 @@ pub enum Column {
 	Approval,
 	/// Chain selection: leaves, stagnant and reverted blocks.
 	ChainSelection,
-	/// Dispute votes.
+	/// What this validator said of candidates: dispute votes, and votes in backing.
+	///
+	/// Keys begin with a name of their kind. With a column of its own for the latter the database would have another layout,
+	/// and other software of this version would not open it.
 	Disputes,
 	/// Scores of collators.
 	CollatorReputation,
@@ -63,6 +66,11 @@ impl Column {
 			Self::Disputes => "col4",
 			Self::CollatorReputation => "col5",
 		}
+	}
+
+	/// Whether what is written has to survive a failure of power as well: what was signed and must not be contradicted.
+	fn is_synced(self) -> bool {
+		matches!(self, Self::Approval | Self::Disputes)
 	}
 
 	/// Bytes of memory for cache and write buffers.
@@ -196,16 +204,24 @@ impl Storage {
 		Ok(self.db.get_cf(self.family(column), key)?)
 	}
 
-	/// Writes all changes, in order, or none of them. When this returns, they survive a crash of the process.
+	/// Writes all changes, in order, or none of them. When this returns, they survive a crash of the process; and if there
+	/// is a value of [`Column::Approval`] or [`Column::Disputes`] among them, they and all that was written before survive
+	/// a crash of the machine.
 	pub fn write_batch(&self, writes: impl IntoIterator<Item = Write>) -> Result<(), Error> {
 		let mut batch = WriteBatch::default();
+		let mut options = WriteOptions::default();
 		for write in writes {
 			match write {
-				Write::Put { column, key, value } => batch.put_cf(self.family(column), key, value),
+				Write::Put { column, key, value } => {
+					if column.is_synced() {
+						options.set_sync(true);
+					}
+					batch.put_cf(self.family(column), key, value);
+				},
 				Write::Delete { column, key } => batch.delete_cf(self.family(column), key),
 			}
 		}
-		Ok(self.db.write(batch)?)
+		Ok(self.db.write_opt(batch, &options)?)
 	}
 
 	/// Entries whose key begins with `prefix`, ascending by key; all entries of the column if it is empty.

@@ -8,6 +8,9 @@ use std::{
 };
 
 /// The only version that this software reads and writes.
+///
+/// It is the version of the layout: which columns there are, and what they hold. Another kind of key in a column, one that
+/// all other software of this version passes over, is no other layout: votes in backing and signed bitfields came so.
 pub const VERSION: u32 = 6;
 /// Name of the file that holds the version, in the database's directory: a decimal number.
 pub const VERSION_FILE: &str = "parachain_db_version";

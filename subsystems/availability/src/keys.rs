@@ -2,42 +2,8 @@
 
 use bitvec::{order::Lsb0, vec::BitVec};
 use codec::{Decode, Encode, Input, Output};
+use headway_machine::{Column, StorageKey};
 use headway_primitives::{BlockNumber, CandidateHash, Hash, ValidatorIndex};
-
-/// A column of the database.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Column {
-	/// Chunks and data; read by key.
-	Data,
-	/// What there is, and until when; read in order, all of it at the start.
-	Meta,
-}
-
-/// Where something is stored.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct StorageKey {
-	/// The column.
-	pub column: Column,
-	/// The key within the column.
-	pub key: Vec<u8>,
-}
-
-/// One change of the database.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum WriteOp {
-	/// Stores a value.
-	Put {
-		/// Where.
-		key: StorageKey,
-		/// What.
-		value: Vec<u8>,
-	},
-	/// Removes a value, if there is one.
-	Delete {
-		/// Where.
-		key: StorageKey,
-	},
-}
 
 const AVAILABLE: &[u8] = b"available";
 const CHUNK: &[u8] = b"chunk";

@@ -37,7 +37,8 @@ mod tests;
 
 pub use encoding::{encode, Encoding};
 pub use headway_erasure_coding::Error as EncodeError;
-pub use keys::{CandidateMeta, Column, State, StorageKey, WriteOp};
+pub use headway_machine::{Column, StorageKey, WriteOp};
+pub use keys::{CandidateMeta, State};
 
 use fetching::Fetching;
 use gossip::Gossip;

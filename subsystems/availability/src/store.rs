@@ -5,8 +5,8 @@
 
 use crate::{
 	encoding::Encoding,
-	keys::{self, BigEndian, CandidateMeta, MetaKey, State, WriteOp, TOMBSTONE},
-	Effect, EncodeError, NAME,
+	keys::{self, BigEndian, CandidateMeta, MetaKey, State, TOMBSTONE},
+	Effect, EncodeError, WriteOp, NAME,
 };
 use bitvec::{order::Lsb0, vec::BitVec};
 use codec::{DecodeAll, Encode};

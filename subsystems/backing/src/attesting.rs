@@ -28,11 +28,14 @@ impl Backing {
 		let Some(local) = state.enabled_local() else { return };
 		if local.index == voter {
 			// Our own vote, from before a restart: another one would look like double voting.
-			state.settled.insert(candidate_hash);
+			state.said.heard_of(candidate_hash, seconds);
 			return;
 		}
-		if local.core != Some(core) || state.settled.contains(&candidate_hash) {
+		if local.core != Some(core) {
 			return;
+		}
+		if state.said.settled.contains(&candidate_hash) && !state.jobs.contains_key(&candidate_hash) {
+			return self.vote_again(now, scheduling_parent, candidate_hash, effects);
 		}
 		if seconds {
 			state.attesting.entry(candidate_hash).or_default().sources.push_back(voter);
@@ -79,6 +82,7 @@ impl Backing {
 			validation_data,
 			pov: None,
 			committed: Some(receipt),
+			signed: None,
 			waits_for: None,
 		};
 		state.jobs.insert(candidate_hash, job);
@@ -119,16 +123,16 @@ impl Backing {
 		candidate_hash: CandidateHash,
 		effects: &mut Effects<Effect>,
 	) {
-		let payload = Statement::Valid(candidate_hash);
-		if let Err(reason) =
-			self.make_statement(now, scheduling_parent, candidate_hash, payload, None, effects)
-		{
-			drop_statement(effects, now, reason, candidate_hash, scheduling_parent);
+		if let Some(job) = self.job(&scheduling_parent, &candidate_hash) {
+			job.purpose = Purpose::Attest;
 		}
-		if let Some(state) = self.scheduling_parents.get_mut(&scheduling_parent) {
-			state.settled.insert(candidate_hash);
-			state.jobs.remove(&candidate_hash);
-			state.attesting.remove(&candidate_hash);
+		let payload = Statement::Valid(candidate_hash);
+		if let Err(reason) = self.vote(now, scheduling_parent, candidate_hash, payload, effects) {
+			drop_statement(effects, now, reason, candidate_hash, scheduling_parent);
+			if let Some(state) = self.scheduling_parents.get_mut(&scheduling_parent) {
+				state.said.settled.insert(candidate_hash);
+			}
+			self.end_job(&scheduling_parent, &candidate_hash);
 		}
 	}
 }

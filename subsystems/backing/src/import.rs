@@ -12,8 +12,8 @@ use headway_machine::{
 	Trace,
 };
 use headway_primitives::{
-	CandidateHash, CommittedCandidateReceiptV2, CoreIndex, Hash, PersistedValidationData,
-	SignedFullStatement, Statement, UncheckedSigned, ValidatorIndex, ValidatorSignature,
+	CandidateHash, CommittedCandidateReceiptV2, CoreIndex, Hash, PersistedValidationData, Statement,
+	UncheckedSigned, ValidatorIndex, ValidatorSignature,
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -125,7 +125,8 @@ impl Backing {
 		if !state.is_scheduled(core, descriptor.para_id) {
 			return Err(Reason::ParaNotScheduled);
 		}
-		if self.candidates.contains_key(&candidate_hash) {
+		// In the table, not only known to prospective parachains: our own vote may still be on its way to the disk.
+		if state.table.receipt(&candidate_hash).is_some() {
 			return Ok(core);
 		}
 		// On another core than it names the runtime takes no candidate; to count it there would lock out the
@@ -291,46 +292,8 @@ impl Backing {
 		);
 	}
 
-	/// Makes a statement of ours: signs it, counts it, and shares it before anything that follows from it.
-	pub(crate) fn make_statement(
-		&mut self,
-		now: Timestamp,
-		scheduling_parent: Hash,
-		candidate_hash: CandidateHash,
-		payload: Statement,
-		validation_data: Option<Arc<PersistedValidationData>>,
-		effects: &mut Effects<Effect>,
-	) -> Result<SignedFullStatement, Reason> {
-		let state = self.scheduling_parents.get_mut(&scheduling_parent).ok_or(Reason::OutOfView)?;
-		let local = state.enabled_local().ok_or(Reason::NotValidator)?;
-		let (index, core) = (local.index, local.core.ok_or(Reason::NotAssigned)?);
-		let context = state.block.signing_context();
-		let statement = headway_machine::sign(&*self.signer, &context, &local.key, index, payload);
-		let statement = statement.ok_or(Reason::NotValidator)?;
-		let (vote, stage) = match statement.payload() {
-			Statement::Seconded(receipt) => {
-				(Vote::Seconded(Arc::new(receipt.clone()), core), Stage::Seconded)
-			},
-			Statement::Valid(_) => (Vote::Valid, Stage::Statement),
-		};
-		let para = self.candidates.get(&candidate_hash).ok_or(Reason::UnexpectedMessage)?.para;
-		state.settled.insert(candidate_hash);
-		// A vote of ours may have come back from others: one that we made before a restart. Then we must not make
-		// another.
-		let Import::Counted(summary) =
-			state.table.import(candidate_hash, index, vote, statement.signature().clone())
-		else {
-			return Err(Reason::AlreadyKnown);
-		};
-		let share = StatementWithPvd { statement: statement.clone(), validation_data };
-		effects.push(Effect::Share { scheduling_parent, statement: share });
-		reached(effects, now, stage, candidate_hash, para, scheduling_parent);
-		self.counted(now, scheduling_parent, candidate_hash, summary, effects);
-		Ok(statement)
-	}
-
 	/// Announces a candidate when it first has enough votes.
-	fn counted(
+	pub(crate) fn counted(
 		&mut self,
 		now: Timestamp,
 		scheduling_parent: Hash,

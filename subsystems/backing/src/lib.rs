@@ -12,7 +12,10 @@
 //!
 //! Every [`Event::Second`] gets exactly one answer: [`Effect::CollationSeconded`],
 //! [`Effect::CollationInvalid`] or [`Effect::CollationDropped`]. For every vote of ours, [`Effect::Share`]
-//! precedes the [`Effect::Backed`] that it causes.
+//! precedes the [`Effect::Backed`] that it causes, and follows an [`Effect::Write`] that made it durable.
+//!
+//! In which order to call it: first [`Event::Restore`] with all votes that are stored, if there was a life before.
+//! Then the other events as they come.
 //!
 //! | module | what is in it |
 //! |---|---|
@@ -22,6 +25,7 @@
 //! | `validation` | a candidate's way through validation and storage, the same for both purposes |
 //! | `seconding` | what precedes and follows validation when we second |
 //! | `attesting` | what precedes and follows validation when we vote for others' candidates |
+//! | [`votes`] | our own votes: signed, stored, shared, and never contradicted |
 
 #![forbid(unsafe_code)]
 
@@ -31,6 +35,7 @@ mod seconding;
 mod state;
 pub mod table;
 mod validation;
+pub mod votes;
 
 #[cfg(test)]
 mod tests;
@@ -41,7 +46,7 @@ use headway_machine::{
 	CanSecondQuery, CandidateRef, Effects, HypotheticalCandidate, IntroducedCandidate, LeavesUpdate,
 	Membership, MembershipQuery, MisbehaviorReport, Reason, SecondRequest, Signer, Stage, StatementWithPvd,
 	StoreDataError, StoreDataRequest, Subsystem, Timestamp, Token, Tokens, Trace, ValidateRequest,
-	ValidationFailed, ValidationOutcome, View,
+	ValidationFailed, ValidationOutcome, View, WriteOp,
 };
 use headway_primitives::{
 	AuthorityDiscoveryId, BackedCandidate, CandidateHash, CandidateReceiptV2, ExecutorParams, FeatureIndex,
@@ -52,19 +57,23 @@ use std::{
 	collections::{BTreeMap, BTreeSet, VecDeque},
 	sync::Arc,
 };
+use votes::Said;
 
 /// Name in traces.
 pub(crate) const NAME: &str = "candidate-backing";
 /// Sessions whose execution environment is remembered, for relay parents that are older than their scheduling
 /// parent.
 const SESSIONS_MAX: usize = 6;
-/// Former scheduling parents of which is remembered what we said: a partition that lasts longer than so many blocks also
-/// lasts longer than anybody would back on its blocks.
-const SETTLED_MAX: usize = 64;
 
 /// What happens to backing.
 #[derive(Clone, Debug)]
 pub enum Event {
+	/// All entries of [`headway_machine::Column::Votes`] whose keys begin with [`votes::VOTES`], as a former life left them.
+	/// Before any other event.
+	Restore {
+		/// Keys and values.
+		entries: Vec<(Vec<u8>, Vec<u8>)>,
+	},
 	/// Active leaves changed.
 	Leaves(LeavesUpdate),
 	/// A block was finalized. A driver also sends it once at start, for the last finalized block, so that
@@ -120,6 +129,13 @@ pub enum Event {
 		token: Token,
 		/// Whether it worked.
 		result: Result<(), StoreDataError>,
+	},
+	/// Answer to [`Effect::Write`].
+	Written {
+		/// The question.
+		token: Token,
+		/// Whether all of it is durable.
+		ok: bool,
 	},
 }
 
@@ -224,6 +240,13 @@ pub enum Effect {
 		/// The data.
 		data: StoreDataRequest,
 	},
+	/// To the driver: write all of this or nothing, in the order of the effects. A vote is not sent before it is durable.
+	Write {
+		/// Names the question.
+		token: Token,
+		/// What.
+		batch: Vec<WriteOp>,
+	},
 }
 
 /// What a token stands for.
@@ -244,6 +267,7 @@ enum Step {
 	Validate,
 	Store,
 	CheckSanity,
+	Record,
 }
 
 /// The backing machine.
@@ -254,13 +278,16 @@ enum Step {
 /// # Bounds
 ///
 /// - `view`, `scheduling_parents`: one per block that is a leaf or in a leaf's allowed ancestry.
-/// - `candidates`: those that prospective parachains accepted, each at one scheduling parent's [`Table`].
+/// - `candidates`: those that prospective parachains accepted, each at one scheduling parent's [`Table`], or seconded by us
+///   as soon as that is durable.
 /// - `introductions`: candidates that wait for prospective parachains' answer, which count against the limit of
 ///   their seconders as if they were in the [`Table`], and statements about them: at most two per validator and
 ///   candidate, and our own job. Usually empty between two calls.
 /// - `questions`: one per job and introduction, and one per [`Event::CanSecond`] that is not answered yet.
 /// - `executor_params`: six sessions.
-/// - `settled`: [`SETTLED_MAX`] former scheduling parents, each with candidates of its table and of our jobs.
+/// - `former`: 64 former scheduling parents, each with candidates of its table and of our jobs.
+/// - On disk: our votes at the blocks in view and at `former`, about 150 bytes each. Per block we second no more than the
+///   claim queue has places for, and vote only for what members of our group seconded.
 pub struct Backing {
 	signer: Arc<dyn Signer>,
 	view: View,
@@ -270,9 +297,8 @@ pub struct Backing {
 	questions: BTreeMap<Token, Question>,
 	tokens: Tokens,
 	executor_params: BTreeMap<SessionIndex, Arc<ExecutorParams>>,
-	/// Candidates that are settled at scheduling parents that left our view, oldest first. A fork that arrives late
-	/// brings its blocks back into view, and we must not contradict what we said there.
-	settled: VecDeque<(Hash, BTreeSet<CandidateHash>)>,
+	/// What we said at scheduling parents that left our view, or that a former life had in view, oldest first.
+	former: VecDeque<(Hash, Said)>,
 	/// Whether a finalized block ever allowed descriptors of version 3. Never unset.
 	v3_ever_seen: bool,
 }
@@ -289,7 +315,7 @@ impl Backing {
 			questions: BTreeMap::new(),
 			tokens: Tokens::default(),
 			executor_params: BTreeMap::new(),
-			settled: VecDeque::new(),
+			former: VecDeque::new(),
 			v3_ever_seen: false,
 		}
 	}
@@ -309,8 +335,8 @@ impl Backing {
 		let gone: BTreeSet<Hash> = self.view.update(&update).into_iter().collect();
 		for hash in &gone {
 			let Some(state) = self.scheduling_parents.remove(hash) else { continue };
-			if !state.settled.is_empty() {
-				self.settled.push_back((*hash, state.settled));
+			if !state.said.settled.is_empty() {
+				self.former.push_back((*hash, state.said.out_of_view()));
 			}
 			for (candidate_hash, job) in state.jobs {
 				if let Some(token) = job.waits_for {
@@ -331,7 +357,7 @@ impl Backing {
 		self.forget_introductions(now, &gone, effects);
 
 		let Some(leaf) = update.activated.filter(|leaf| self.view.leaf(&leaf.hash()).is_some()) else {
-			return;
+			return self.forget_former(effects);
 		};
 		for block in leaf.allowed_blocks() {
 			let session = &block.session;
@@ -340,14 +366,12 @@ impl Backing {
 				continue;
 			}
 			let mut state = SchedulingParent::new(block.clone());
-			if let Some(position) = self.settled.iter().position(|(hash, _)| *hash == block.hash) {
-				state.settled = self.settled.remove(position).map(|(_, settled)| settled).unwrap_or_default();
+			if let Some(position) = self.former.iter().position(|(hash, _)| *hash == block.hash) {
+				state.said = self.former.remove(position).map(|(_, said)| said).unwrap_or_default();
 			}
 			self.scheduling_parents.insert(block.hash, state);
 		}
-		while self.settled.len() > SETTLED_MAX {
-			self.settled.pop_front();
-		}
+		self.forget_former(effects);
 		while self.executor_params.len() > SESSIONS_MAX {
 			self.executor_params.pop_first();
 		}
@@ -355,7 +379,8 @@ impl Backing {
 
 	fn can_second(&mut self, query: CanSecondQuery, effects: &mut Effects<Effect>) {
 		let CanSecondQuery { token, para, scheduling_parent, candidate_hash, parent_head_data_hash } = query;
-		if !self.scheduling_parents.contains_key(&scheduling_parent) {
+		let state = self.scheduling_parents.get(&scheduling_parent);
+		if !state.is_some_and(|state| state.has_place_for(&candidate_hash)) {
 			effects.push(Effect::CanSecond { token, allowed: false });
 			return;
 		}
@@ -418,6 +443,7 @@ impl Subsystem for Backing {
 
 	fn handle(&mut self, now: Timestamp, event: Event, effects: &mut Effects<Effect>) {
 		match event {
+			Event::Restore { entries } => self.restore(now, entries, effects),
 			Event::Leaves(update) => self.update_leaves(now, update, effects),
 			Event::Finalized { node_features } => {
 				self.v3_ever_seen |= FeatureIndex::CandidateReceiptV3.is_set(&node_features)
@@ -436,6 +462,7 @@ impl Subsystem for Backing {
 			Event::Validated { token, result } => self.validated(now, token, result, effects),
 			Event::PoVFetched { token, pov } => self.pov_fetched(now, token, pov, effects),
 			Event::DataStored { token, result } => self.data_stored(now, token, result, effects),
+			Event::Written { token, ok } => self.written(now, token, ok, effects),
 		}
 	}
 

@@ -32,7 +32,15 @@ impl Backing {
 		let Some(state) = self.scheduling_parents.get_mut(&scheduling_parent) else { return };
 		let SecondRequest { receipt, validation_data, pov } = request;
 		let purpose = Purpose::Second;
-		let job = Job { purpose, receipt, validation_data, pov: None, committed: None, waits_for: None };
+		let job = Job {
+			purpose,
+			receipt,
+			validation_data,
+			pov: None,
+			committed: None,
+			signed: None,
+			waits_for: None,
+		};
 		state.jobs.insert(candidate_hash, job);
 		self.validate(now, scheduling_parent, candidate_hash, pov, effects);
 	}
@@ -64,8 +72,13 @@ impl Backing {
 		if descriptor.core_index().is_some_and(|named| named != core) {
 			return Err(Undecided(Reason::NotAssigned));
 		}
-		if state.settled.contains(&candidate_hash) || state.jobs.contains_key(&candidate_hash) {
+		let again = state.said.may_second_again(&candidate_hash, local.index);
+		let is_settled = state.said.settled.contains(&candidate_hash);
+		if state.jobs.contains_key(&candidate_hash) || (is_settled && !again) {
 			return Err(Undecided(Reason::AlreadyKnown));
+		}
+		if !again && state.said.n_seconded() >= state.places(core) {
+			return Err(Undecided(Reason::NoClaimQueueSlot));
 		}
 		Ok(())
 	}
@@ -123,25 +136,14 @@ impl Backing {
 		}
 		let Some(job) = self.job(&scheduling_parent, &candidate_hash) else { return };
 		let Some(receipt) = job.committed.clone() else { return };
-		let validation_data = Some(job.validation_data.clone());
 		let payload = Statement::Seconded((*receipt).clone());
-		match self.make_statement(now, scheduling_parent, candidate_hash, payload, validation_data, effects) {
-			Ok(statement) => {
-				if let Some(candidate) = self.candidates.get_mut(&candidate_hash) {
-					candidate.seconded_locally = true;
-				}
-				if let Some(state) = self.scheduling_parents.get_mut(&scheduling_parent) {
-					state.jobs.remove(&candidate_hash);
-					state.attesting.remove(&candidate_hash);
-				}
-				effects.push(Effect::CollationSeconded { scheduling_parent, statement });
-			},
-			Err(reason) => self.not_seconded(now, scheduling_parent, candidate_hash, reason, effects),
+		if let Err(reason) = self.vote(now, scheduling_parent, candidate_hash, payload, effects) {
+			self.not_seconded(now, scheduling_parent, candidate_hash, reason, effects);
 		}
 	}
 
 	/// A valid candidate is not seconded. If others of our group seconded it, it still gets our vote.
-	fn not_seconded(
+	pub(crate) fn not_seconded(
 		&mut self,
 		now: Timestamp,
 		scheduling_parent: Hash,
@@ -153,7 +155,7 @@ impl Backing {
 		let Some(job) = state.jobs.get(&candidate_hash) else { return };
 		dropped(effects, now, reason, candidate_hash, job.receipt.descriptor.para_id, scheduling_parent);
 		effects.push(Effect::CollationDropped { scheduling_parent, candidate_hash, reason });
-		if state.attesting.contains_key(&candidate_hash) && !state.settled.contains(&candidate_hash) {
+		if state.attesting.contains_key(&candidate_hash) && !state.said.settled.contains(&candidate_hash) {
 			return self.attest(now, scheduling_parent, candidate_hash, effects);
 		}
 		state.jobs.remove(&candidate_hash);

@@ -1,10 +1,10 @@
 //! What backing keeps per scheduling parent.
 
-use crate::Table;
+use crate::{votes::Said, Table};
 use headway_machine::{BlockContext, Token};
 use headway_primitives::{
 	CandidateHash, CandidateReceiptV2, CommittedCandidateReceiptV2, CoreIndex, Hash, ParaId,
-	PersistedValidationData, PoV, ValidatorId, ValidatorIndex,
+	PersistedValidationData, PoV, SignedFullStatement, ValidatorId, ValidatorIndex,
 };
 use std::{
 	collections::{BTreeMap, BTreeSet, VecDeque},
@@ -39,6 +39,8 @@ pub(crate) struct Job {
 	pub(crate) pov: Option<Arc<PoV>>,
 	/// Known since it was found valid, or from somebody's `Seconded`.
 	pub(crate) committed: Option<Arc<CommittedCandidateReceiptV2>>,
+	/// Our vote, while it is being written.
+	pub(crate) signed: Option<SignedFullStatement>,
 	/// The question whose answer the job waits for.
 	pub(crate) waits_for: Option<Token>,
 }
@@ -54,7 +56,8 @@ pub(crate) struct Attesting {
 ///
 /// # Bounds
 ///
-/// - `table`: see there; `backed`, `settled`, `attesting` are subsets of its candidates and of our jobs.
+/// - `table`: see there; `backed`, `said`, `attesting` are about its candidates, those of our jobs, and those that we voted
+///   for in a former life.
 /// - `jobs`: one per candidate. Those to second come from the collator protocol, which fetches no more than
 ///   the claim queue has places for; those to attest are candidates of the table.
 /// - sources of one candidate: members of the group.
@@ -65,8 +68,8 @@ pub(crate) struct SchedulingParent {
 	pub(crate) table: Table,
 	/// Candidates that have enough votes, and that was said.
 	pub(crate) backed: BTreeSet<CandidateHash>,
-	/// Candidates that we voted for, or found invalid when asked for a vote: no second opinion.
-	pub(crate) settled: BTreeSet<CandidateHash>,
+	/// What we said and found out here, in former lives as well.
+	pub(crate) said: Said,
 	pub(crate) jobs: BTreeMap<CandidateHash, Job>,
 	pub(crate) attesting: BTreeMap<CandidateHash, Attesting>,
 }
@@ -91,7 +94,7 @@ impl SchedulingParent {
 			local,
 			table,
 			backed: BTreeSet::new(),
-			settled: BTreeSet::new(),
+			said: Said::default(),
 			jobs: BTreeMap::new(),
 			attesting: BTreeMap::new(),
 		}
@@ -106,6 +109,17 @@ impl SchedulingParent {
 	/// Whether the para has a place on the core, at any depth.
 	pub(crate) fn is_scheduled(&self, core: CoreIndex, para: ParaId) -> bool {
 		self.block.claim_queue.get(&core).is_some_and(|paras| paras.contains(&para))
+	}
+
+	/// How many candidates a validator may second for the core: as many as the claim queue has places.
+	pub(crate) fn places(&self, core: CoreIndex) -> usize {
+		self.block.claim_queue.get(&core).map_or(0, VecDeque::len)
+	}
+
+	/// Whether we have not seconded as many other candidates as we may: a former life may have used up our places.
+	pub(crate) fn has_place_for(&self, candidate_hash: &CandidateHash) -> bool {
+		let Some(core) = self.local.as_ref().and_then(|local| local.core) else { return true };
+		self.said.votes.contains_key(candidate_hash) || self.said.n_seconded() < self.places(core)
 	}
 
 	/// Ourselves, if we may make statements here.

@@ -187,7 +187,7 @@ impl Backing {
 				self.attest_from_next(now, scheduling_parent, candidate_hash, reason, effects)
 			},
 			(Purpose::Attest, Failure::Invalid(reason)) => {
-				state.settled.insert(candidate_hash);
+				state.said.settled.insert(candidate_hash);
 				state.attesting.remove(&candidate_hash);
 				dropped(effects, now, reason, candidate_hash, para, scheduling_parent);
 			},

@@ -15,6 +15,7 @@
 //! | [`trace`] | what happened to candidates, and why they were dropped |
 //! | [`reason`] | what stages and reasons mean, in plain words, and what is lost by a drop |
 //! | [`crypto`] | [`Signer`] and [`Verifier`]: so that a simulation can use a cheap scheme |
+//! | [`storage`] | what machines keep on disk |
 //! | [`grid`] | the gossip topology: validators in a square |
 
 #![forbid(unsafe_code)]
@@ -25,6 +26,7 @@ pub mod grid;
 pub mod messages;
 pub mod network;
 pub mod reason;
+pub mod storage;
 pub mod subsystem;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -37,6 +39,7 @@ pub use crypto::*;
 pub use messages::*;
 pub use network::*;
 pub use reason::Loss;
+pub use storage::*;
 pub use subsystem::*;
 pub use trace::*;
 pub use view::View;

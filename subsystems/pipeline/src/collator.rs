@@ -122,6 +122,7 @@ impl Subsystem for Collator {
 			| Event::Code { .. }
 			| Event::Executed { .. }
 			| Event::Encoded { .. }
+			| Event::RestoreVotes { .. }
 			| Event::Restore { .. }
 			| Event::Loaded { .. }
 			| Event::Written { .. }

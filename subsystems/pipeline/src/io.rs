@@ -4,7 +4,7 @@ use headway_availability as availability;
 use headway_collation_generation as collation_generation;
 use headway_machine::{
 	wire::InboundRequest, Execution, ExecutionError, FragmentChainError, FragmentChainView, LeavesUpdate,
-	MisbehaviorReport, NetworkEffect, NetworkEvent, RequestError, SubmitSegment, Token,
+	MisbehaviorReport, NetworkEffect, NetworkEvent, RequestError, StorageKey, SubmitSegment, Token, WriteOp,
 };
 use headway_primitives::{
 	constraints::RelayParentInfo, AvailableData, BlockNumber, Hash, NodeFeatures, ParaId, SessionIndex,
@@ -111,9 +111,14 @@ pub enum Event {
 		/// The erasure root.
 		root: Result<Hash, availability::EncodeError>,
 	},
-	/// What a former life of the node left in the storage; before any other event.
+	/// What a former life of the node signed; the first event of all.
+	RestoreVotes {
+		/// All entries of [`headway_machine::Column::Votes`] that begin with `headway_backing::votes::VOTES`.
+		entries: Vec<(Vec<u8>, Vec<u8>)>,
+	},
+	/// What a former life of the node left in the storage; before any other event but [`Event::RestoreVotes`].
 	Restore {
-		/// All entries of `headway_availability::Column::Meta`.
+		/// All entries of [`headway_machine::Column::Meta`].
 		entries: Vec<(Vec<u8>, Vec<u8>)>,
 	},
 	/// Answer to [`Effect::Load`].
@@ -203,14 +208,14 @@ pub enum Effect {
 		/// Names the question.
 		token: Token,
 		/// Where.
-		key: availability::StorageKey,
+		key: StorageKey,
 	},
 	/// Write all of this or nothing, in the order of the effects.
 	Write {
 		/// Names the question.
 		token: Token,
 		/// What.
-		batch: Vec<availability::WriteOp>,
+		batch: Vec<WriteOp>,
 	},
 	/// Look up a relay parent that is older than our view.
 	QueryRelayParentInfo {

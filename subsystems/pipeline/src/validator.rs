@@ -150,14 +150,23 @@ impl Validator {
 			Event::Encoded { token, result } => {
 				self.queue.push_back(To::Availability(availability::Event::Encoded { token, result }))
 			},
+			Event::RestoreVotes { entries } => {
+				self.queue.push_back(To::Backing(backing::Event::Restore { entries }))
+			},
 			Event::Restore { entries } => {
 				self.queue.push_back(To::Availability(availability::Event::Restore { entries }))
 			},
 			Event::Loaded { token, value } => {
 				self.queue.push_back(To::Availability(availability::Event::Loaded { token, value }))
 			},
-			Event::Written { token, ok } => {
-				self.queue.push_back(To::Availability(availability::Event::Written { token, ok }))
+			Event::Written { token, ok } => match Asker::untag(token) {
+				Some((Asker::Backing, token)) => {
+					self.queue.push_back(To::Backing(backing::Event::Written { token, ok }))
+				},
+				Some((Asker::Availability, token)) => {
+					self.queue.push_back(To::Availability(availability::Event::Written { token, ok }))
+				},
+				_ => debug_assert!(false, "only these machines write"),
 			},
 			Event::RelayParentInfo { token, info } => self.queue.push_back(To::ProspectiveParachains(
 				prospective_parachains::Event::RelayParentInfo { token, info },
@@ -414,6 +423,10 @@ impl Validator {
 				effects.push(Effect::Misbehavior(report));
 				return;
 			},
+			From::Write { token, batch } => {
+				effects.push(Effect::Write { token: Asker::Backing.tag(token), batch });
+				return;
+			},
 		};
 		self.queue.push_back(event);
 	}
@@ -469,7 +482,9 @@ impl Validator {
 				effects.push(Effect::Encode { token, n_validators, data })
 			},
 			From::Load { token, key } => effects.push(Effect::Load { token, key }),
-			From::Write { token, batch } => effects.push(Effect::Write { token, batch }),
+			From::Write { token, batch } => {
+				effects.push(Effect::Write { token: Asker::Availability.tag(token), batch })
+			},
 		}
 	}
 

@@ -42,7 +42,7 @@ impl Run {
 		let bundle = |n: u8| Bundle::new(1, 0, 9 + u32::from(n) % 3, n);
 		let candidates = (0..6).map(bundle).map(|bundle| (bundle.hash(), bundle)).collect();
 		Self {
-			machine: Backing::new(Arc::new(HashSigner)),
+			machine: Backing::new(Arc::new(HashSigner::default())),
 			choices: Choices(seed),
 			candidates,
 			open: Vec::new(),
@@ -77,7 +77,8 @@ impl Run {
 				| Effect::Membership(_)
 				| Effect::Validate { .. }
 				| Effect::FetchPoV { .. }
-				| Effect::StoreAvailableData { .. } => self.open.push(effect),
+				| Effect::StoreAvailableData { .. }
+				| Effect::Write { .. } => self.open.push(effect),
 				_ => {},
 			}
 		}
@@ -170,6 +171,7 @@ impl Run {
 					[StoreDataError::Failed, StoreDataError::ErasureRootMismatch][self.choices.below(2)];
 				Event::DataStored { token, result: if fails { Err(error) } else { Ok(()) } }
 			},
+			Effect::Write { token, .. } => Event::Written { token, ok: !fails },
 			_ => return,
 		};
 		self.send(event);

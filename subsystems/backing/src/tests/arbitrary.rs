@@ -1,8 +1,9 @@
 //! Arbitrary events, from whomever and in whatever order: nothing panics, the stated bounds hold, and nothing is signed
-//! that was not validated and stored before.
+//! that was not validated and stored before; nor is anything sent that is not on disk, or contradicts what is, however often
+//! the machine is killed.
 
 use super::harness::*;
-use crate::{Backing, Effect, Event, Question};
+use crate::{votes, Backing, Effect, Event, Question};
 use headway_machine::{testing, *};
 use headway_primitives::*;
 use proptest::{collection::vec, option, prelude::*};
@@ -27,6 +28,8 @@ enum Step {
 		disabled: Option<u32>,
 	},
 	Deactivate(usize),
+	/// The machine dies, and another one takes over its disk.
+	Restart,
 	Finalized(bool),
 	Second {
 		candidate: usize,
@@ -74,6 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
 			Step::Activate { number, depth, fork, local, disabled }
 		}),
 		1 => (0..4usize).prop_map(Step::Deactivate),
+		1 => Just(Step::Restart),
 		1 => any::<bool>().prop_map(Step::Finalized),
 		4 => (0..POOL, data()).prop_map(|(candidate, data)| Step::Second { candidate, data }),
 		12 => statement.prop_map(|(candidate, validator, seconds, nonce, at, data)| {
@@ -81,7 +85,7 @@ fn step() -> impl Strategy<Value = Step> {
 		}),
 		1 => (0..POOL, 8..14u32).prop_map(|(candidate, at)| Step::CanSecond { candidate, at }),
 		1 => (1..4u32, vec(0..POOL, 0..4)).prop_map(|(para, candidates)| Step::GetBackable { para, candidates }),
-		16 => (0..20usize, proptest::bool::weighted(0.8), option::weighted(0.1, 0..5u8))
+		16 => (0..20usize, proptest::bool::weighted(0.8), option::weighted(0.1, 0..6u8))
 			.prop_map(|(question, good, instead)| Step::Answer { question, good, instead }),
 	]
 }
@@ -103,6 +107,8 @@ fn pool() -> Vec<Bundle> {
 
 struct Run {
 	machine: Backing,
+	signer: Arc<HashSigner>,
+	disk: Disk,
 	pool: Vec<Bundle>,
 	/// Questions that are not answered yet, and those about candidates that have gone since.
 	open: BTreeMap<Token, Effect>,
@@ -114,12 +120,17 @@ struct Run {
 	stored: BTreeSet<CandidateHash>,
 	shared: BTreeSet<CandidateHash>,
 	backed: BTreeSet<CandidateHash>,
+	/// What was ever said of a candidate.
+	said: BTreeMap<CandidateHash, SignedFullStatement>,
 }
 
 impl Run {
 	fn new() -> Self {
+		let signer = Arc::new(HashSigner::default());
 		Self {
-			machine: Backing::new(Arc::new(HashSigner)),
+			machine: Backing::new(signer.clone()),
+			signer,
+			disk: Disk::default(),
 			pool: pool(),
 			open: BTreeMap::new(),
 			leaves: Vec::new(),
@@ -128,6 +139,7 @@ impl Run {
 			stored: BTreeSet::new(),
 			shared: BTreeSet::new(),
 			backed: BTreeSet::new(),
+			said: BTreeMap::new(),
 		}
 	}
 
@@ -138,6 +150,7 @@ impl Run {
 			},
 			Step::Deactivate(leaf) if leaf < self.leaves.len() => self.deactivate(leaf),
 			Step::Deactivate(_) => {},
+			Step::Restart => self.restart(),
 			Step::Finalized(v3) => {
 				let bit = FeatureIndex::CandidateReceiptV3 as usize;
 				let node_features = (0..5).map(|i| i == bit && v3).collect();
@@ -214,10 +227,20 @@ impl Run {
 		let known: BTreeSet<Hash> = self.machine.scheduling_parents.keys().copied().collect();
 		let gone = self.pool.iter().filter(|bundle| !known.contains(&bundle.scheduling_parent()));
 		for hash in gone.map(Bundle::hash) {
-			for set in [&mut self.valid, &mut self.stored, &mut self.shared, &mut self.backed] {
+			for set in [&mut self.shared, &mut self.backed] {
 				set.remove(&hash);
 			}
 		}
+	}
+
+	fn restart(&mut self) {
+		self.machine = Backing::new(self.signer.clone());
+		self.open.clear();
+		self.leaves.clear();
+		self.seconds.clear();
+		self.shared.clear();
+		self.backed.clear();
+		self.send(self.disk.restored());
 	}
 
 	fn answer(&mut self, token: Token, good: bool, instead: Option<u8>) {
@@ -229,7 +252,8 @@ impl Run {
 			Effect::Membership(_) => 1,
 			Effect::Validate { .. } => 2,
 			Effect::FetchPoV { .. } => 3,
-			_ => 4,
+			Effect::StoreAvailableData { .. } => 4,
+			_ => 5,
 		};
 		let kind = instead.unwrap_or(fitting);
 		let event = match (kind, &question) {
@@ -257,12 +281,18 @@ impl Run {
 				Event::PoVFetched { token, pov: good.then(|| of(*candidate_hash).pov) }
 			},
 			(3, _) => Event::PoVFetched { token, pov: Some(self.pool[0].pov.clone()) },
-			(_, question) => {
+			(4, question) => {
 				if let (true, Effect::StoreAvailableData { data, .. }) = (good, question) {
 					self.stored.insert(data.candidate_hash);
 				}
 				let result = if good { Ok(()) } else { Err(StoreDataError::Failed) };
 				Event::DataStored { token, result }
+			},
+			(_, question) => {
+				if let (true, Effect::Write { batch, .. }) = (good, question) {
+					self.disk.write(batch.clone());
+				}
+				Event::Written { token, ok: good }
 			},
 		};
 		if kind == fitting {
@@ -291,6 +321,11 @@ impl Run {
 					let hash = statement.candidate_hash();
 					assert!(self.stored.contains(&hash), "signed before its data was stored");
 					assert!(self.shared.insert(hash), "two statements about one candidate");
+					let (at, statement) = (self.scheduling_parent_of(hash), &statement.statement);
+					assert!(self.disk.0.contains_key(&votes::key(&at, &hash)), "sent before it was on disk");
+					let before = self.said.entry(hash).or_insert_with(|| statement.clone());
+					assert_eq!(before, statement, "a contradiction");
+					self.check_seconded(at);
 				},
 				Effect::Backed { candidate_hash } => {
 					assert!(self.backed.insert(*candidate_hash), "backed twice")
@@ -305,7 +340,8 @@ impl Run {
 				Effect::Introduce { token, .. }
 				| Effect::Validate { token, .. }
 				| Effect::FetchPoV { token, .. }
-				| Effect::StoreAvailableData { token, .. } => Some(*token),
+				| Effect::StoreAvailableData { token, .. }
+				| Effect::Write { token, .. } => Some(*token),
 				_ => None,
 			};
 			if let Some(token) = token {
@@ -315,16 +351,29 @@ impl Run {
 		self.check_bounds();
 	}
 
+	fn scheduling_parent_of(&self, hash: CandidateHash) -> Hash {
+		let bundle = self.pool.iter().find(|bundle| bundle.hash() == hash);
+		bundle.expect("one of the pool").scheduling_parent()
+	}
+
+	/// No more was ever seconded at a block than the claim queue has places for.
+	fn check_seconded(&self, at: Hash) {
+		let said = self.said.iter().filter(|(hash, _)| self.scheduling_parent_of(**hash) == at);
+		let seconded = said.filter(|(_, said)| matches!(said.payload(), Statement::Seconded(_)));
+		assert!(seconded.count() <= 3, "more seconded than there are places");
+	}
+
 	/// What the documentation of [`Backing`], its state and its table promises.
 	fn check_bounds(&self) {
 		let machine = &self.machine;
 		let in_view: Vec<Hash> = machine.view.blocks().into_keys().collect();
 		assert_eq!(machine.scheduling_parents.keys().copied().collect::<Vec<_>>(), in_view);
 		assert!(machine.executor_params.len() <= crate::SESSIONS_MAX);
-		assert!(machine.settled.len() <= crate::SETTLED_MAX);
+		assert!(machine.former.len() <= votes::FORMER_MAX);
 		for (hash, candidate) in &machine.candidates {
 			let state = &machine.scheduling_parents[&candidate.scheduling_parent];
-			assert!(state.table.receipt(hash).is_some(), "a candidate is in its table");
+			let is_own = self.stored.contains(hash);
+			assert!(is_own || state.table.receipt(hash).is_some(), "a candidate is in its table");
 		}
 		for (hash, introduction) in &machine.introductions {
 			assert!(introduction.n_waiting() <= 2 * 6 + 1);

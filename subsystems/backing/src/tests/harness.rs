@@ -9,17 +9,42 @@ use headway_machine::{testing, *};
 use headway_primitives::*;
 use std::{
 	collections::{BTreeMap, VecDeque},
-	sync::{Arc, OnceLock},
+	sync::{
+		atomic::{AtomicU64, Ordering},
+		Arc, OnceLock,
+	},
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::from_unix_ms(1_000_000);
 
-/// Signs by hashing, so that the same run gives the same bytes.
-pub(crate) struct HashSigner;
+/// Signs by hashing, so that the same run gives the same bytes; and as sr25519 does, never twice the same.
+#[derive(Default)]
+pub(crate) struct HashSigner(AtomicU64);
 
 impl Signer for HashSigner {
 	fn sign(&self, key: &ValidatorId, message: &[u8]) -> Option<ValidatorSignature> {
-		Some(signature(&(key, message)))
+		Some(signature(&(key, message, self.0.fetch_add(1, Ordering::Relaxed))))
+	}
+}
+
+/// A disk: what is written there survives the machine.
+#[derive(Clone, Default)]
+pub(crate) struct Disk(pub(crate) BTreeMap<StorageKey, Vec<u8>>);
+
+impl Disk {
+	pub(crate) fn write(&mut self, batch: Vec<WriteOp>) {
+		for op in batch {
+			match op {
+				WriteOp::Put { key, value } => self.0.insert(key, value),
+				WriteOp::Delete { key } => self.0.remove(&key),
+			};
+		}
+	}
+
+	/// What a machine is given when it starts.
+	pub(crate) fn restored(&self) -> Event {
+		let entries = self.0.iter().map(|(key, value)| (key.key.clone(), value.clone())).collect();
+		Event::Restore { entries }
 	}
 }
 
@@ -142,12 +167,16 @@ pub(crate) struct Policy {
 	pub(crate) fits: Option<Vec<Hash>>,
 	/// Whether proofs of validity are fetched, candidates validated and data stored.
 	pub(crate) works: bool,
+	/// Whether what is written is durable; none: nobody says so.
+	pub(crate) writes: Option<bool>,
 }
 
 pub(crate) struct Harness {
 	pub(crate) machine: Backing,
 	pub(crate) policy: Policy,
 	pub(crate) traces: Vec<Trace>,
+	pub(crate) disk: Disk,
+	signer: Arc<HashSigner>,
 	known: BTreeMap<CandidateHash, Bundle>,
 	leaves: Vec<Hash>,
 }
@@ -167,10 +196,13 @@ impl Harness {
 	}
 
 	pub(crate) fn empty() -> Self {
+		let signer = Arc::new(HashSigner::default());
 		Self {
-			machine: Backing::new(Arc::new(HashSigner)),
-			policy: Policy { introduce: true, fits: None, works: true },
+			machine: Backing::new(signer.clone()),
+			policy: Policy { introduce: true, fits: None, works: true, writes: Some(true) },
 			traces: Vec::new(),
+			disk: Disk::default(),
+			signer,
 			known: BTreeMap::new(),
 			leaves: Vec::new(),
 		}
@@ -180,6 +212,15 @@ impl Harness {
 		self.leaves.push(leaf.hash);
 		let leaf = testing::leaf(leaf, ancestry.into_iter().map(Arc::new).collect());
 		self.send(Event::Leaves(LeavesUpdate { activated: Some(Arc::new(leaf)), deactivated: Vec::new() }));
+	}
+
+	/// The machine dies, and another one takes over its disk, at the leaf of [`Self::new`].
+	pub(crate) fn restart(&mut self) {
+		self.machine = Backing::new(self.signer.clone());
+		self.leaves.clear();
+		let restored = self.disk.restored();
+		assert_eq!(self.send(restored), []);
+		self.activate(block(10, Some(0)), vec![block(9, Some(0))]);
 	}
 
 	pub(crate) fn deactivate(&mut self, hash: Hash) -> Vec<Effect> {
@@ -219,7 +260,13 @@ impl Harness {
 		effects.take()
 	}
 
-	fn answer(&self, effect: &Effect) -> Option<Event> {
+	fn answer(&mut self, effect: &Effect) -> Option<Event> {
+		if let (Effect::Write { token, batch }, Some(ok)) = (effect, self.policy.writes) {
+			if ok {
+				self.disk.write(batch.clone());
+			}
+			return Some(Event::Written { token: *token, ok });
+		}
 		let policy = &self.policy;
 		let known = |hash: &CandidateHash| self.known.get(hash);
 		match effect {
@@ -265,7 +312,7 @@ impl Harness {
 	}
 }
 
-/// One word per effect; ours and others' votes told apart by what they are followed by.
+/// One word per effect, but for what is written: that precedes each vote.
 pub(crate) fn names(effects: &[Effect]) -> Vec<&'static str> {
 	let name = |effect: &Effect| match effect {
 		Effect::Introduce { .. } => "introduce",
@@ -286,8 +333,9 @@ pub(crate) fn names(effects: &[Effect]) -> Vec<&'static str> {
 		Effect::Validate { .. } => "validate",
 		Effect::FetchPoV { .. } => "fetch",
 		Effect::StoreAvailableData { .. } => "store",
+		Effect::Write { .. } => "write",
 	};
-	effects.iter().map(name).collect()
+	effects.iter().map(name).filter(|name| *name != "write").collect()
 }
 
 /// The token of the last question of a kind.
@@ -296,11 +344,21 @@ pub(crate) fn token_of(effects: &[Effect]) -> Token {
 		Effect::Introduce { token, .. }
 		| Effect::Validate { token, .. }
 		| Effect::FetchPoV { token, .. }
-		| Effect::StoreAvailableData { token, .. } => Some(*token),
+		| Effect::StoreAvailableData { token, .. }
+		| Effect::Write { token, .. } => Some(*token),
 		Effect::Membership(query) => Some(query.token),
 		_ => None,
 	};
 	effects.iter().rev().find_map(token).expect("a question")
+}
+
+/// Our statements, as they leave.
+pub(crate) fn shared(effects: &[Effect]) -> Vec<SignedFullStatement> {
+	let shared = |effect: &Effect| match effect {
+		Effect::Share { statement, .. } => Some(statement.statement.clone()),
+		_ => None,
+	};
+	effects.iter().filter_map(shared).collect()
 }
 
 /// Whom a proof of validity is fetched from.
