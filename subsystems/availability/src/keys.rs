@@ -10,6 +10,7 @@ const CHUNK: &[u8] = b"chunk";
 const META: &[u8] = b"meta";
 const UNFINALIZED: &[u8] = b"unfinalized";
 const PRUNE_BY_TIME: &[u8] = b"prune_by_time";
+const BITFIELD: &[u8] = b"bitfield";
 /// Value of keys that say all by themselves.
 pub(crate) const TOMBSTONE: &[u8] = b" ";
 
@@ -46,7 +47,18 @@ pub fn prune_by_time(seconds: u64, candidate: &CandidateHash) -> StorageKey {
 	meta(&[PRUNE_BY_TIME, &seconds.to_be_bytes(), candidate.0.as_bytes()])
 }
 
-/// A key of [`Column::Meta`].
+/// Key of the bitfield that we signed for a leaf. Not in the specification: other software passes it over.
+pub fn bitfield(leaf: &Hash) -> StorageKey {
+	meta(&[BITFIELD, leaf.as_bytes()])
+}
+
+/// Whether a key of [`Column::Meta`] is one of a bitfield, and of which leaf, if that can be read.
+pub(crate) fn bitfield_leaf(key: &[u8]) -> Option<Option<Hash>> {
+	let leaf = key.strip_prefix(BITFIELD)?;
+	Some(<[u8; 32]>::try_from(leaf).ok().map(Hash::from))
+}
+
+/// A key of [`Column::Meta`] that is about a candidate.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum MetaKey {
 	Candidate(CandidateHash),
@@ -142,6 +154,10 @@ mod tests {
 			[&expected(b"chunk", &[])[..], &[2, 1, 0, 0]].concat()
 		);
 		assert_eq!(candidate_meta(&candidate).key, expected(b"meta", &[]));
+		assert_eq!(bitfield(&candidate.0).key, expected(b"bitfield", &[]));
+		assert_eq!(bitfield_leaf(&expected(b"bitfield", &[])), Some(Some(candidate.0)));
+		assert_eq!(bitfield_leaf(&expected(b"bitfield", &[1])), Some(None));
+		assert_eq!(bitfield_leaf(&expected(b"meta", &[])), None);
 		let block = Hash::repeat_byte(9);
 		let middle = [&[0, 0, 1, 2][..], &[9; 32]].concat();
 		assert_eq!(unfinalized(258, &block, &candidate).key, expected(b"unfinalized", &middle));

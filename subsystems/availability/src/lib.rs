@@ -51,7 +51,7 @@ use headway_primitives::{
 	Signed,
 };
 use serving::Serving;
-use signing::Signing;
+use signing::{SignedAt, Signing};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use store::Store;
 
@@ -201,7 +201,7 @@ pub enum Effect {
 ///
 /// # Bounds
 ///
-/// - `leaves`: our own active leaves.
+/// - `leaves`: our own active leaves. On disk, one bitfield for each.
 /// - The parts each say what bounds them: chunks and data by what is backed on chain, gossip by leaves,
 ///   validators and connections, requests by a fixed number.
 pub struct Availability {
@@ -237,19 +237,31 @@ impl Availability {
 		}
 		for hash in &update.deactivated {
 			self.leaves.remove(hash);
-			self.signing.deactivated(hash);
 			self.gossip.deactivated(hash);
 		}
+		self.signing.forget_others(&self.leaves, &mut self.tokens, effects);
 		self.fetching.leaves(now, &self.leaves, &self.store, &mut self.tokens, effects);
 	}
 
 	fn run_timers(&mut self, now: Timestamp, effects: &mut Effects<Effect>) {
 		self.store.prune_if_due(now, &mut self.tokens, effects);
-		for signed in self.signing.sign_due(now, &self.store, effects) {
-			let relay_parent = signed.relay_parent;
-			self.gossip.local_bitfield(relay_parent, signed.bitfield.clone(), effects);
-			effects.push(Effect::Bitfield { relay_parent, bitfield: signed.bitfield });
+		for signed in self.signing.sign_due(now, &self.store, &mut self.tokens, effects) {
+			self.spread(signed, effects);
 		}
+	}
+
+	/// Tells everybody what we signed.
+	fn spread(&mut self, signed: SignedAt, effects: &mut Effects<Effect>) {
+		let SignedAt { relay_parent, bitfield } = signed;
+		self.gossip.local_bitfield(relay_parent, bitfield.clone(), effects);
+		effects.push(Effect::Bitfield { relay_parent, bitfield });
+	}
+
+	fn restore(&mut self, now: Timestamp, entries: Vec<(Vec<u8>, Vec<u8>)>, effects: &mut Effects<Effect>) {
+		let (bitfields, others): (Vec<_>, _) =
+			entries.into_iter().partition(|(key, _)| keys::bitfield_leaf(key).is_some());
+		self.signing.restore(now, bitfields, effects);
+		self.store.restore(now, others, effects);
 	}
 }
 
@@ -260,7 +272,7 @@ impl Subsystem for Availability {
 	fn handle(&mut self, now: Timestamp, event: Event, effects: &mut Effects<Effect>) {
 		self.run_timers(now, effects);
 		match event {
-			Event::Restore { entries } => self.store.restore(now, entries, effects),
+			Event::Restore { entries } => self.restore(now, entries, effects),
 			Event::Leaves(update) => self.leaves(now, update, effects),
 			Event::Network(event) => self.gossip.network(now, event, effects),
 			Event::Request(request) => {
@@ -286,7 +298,10 @@ impl Subsystem for Availability {
 				self.store.encoded(now, token, result, &mut self.tokens, effects)
 			},
 			Event::Loaded { token, value } => self.serving.loaded(now, token, value, effects),
-			Event::Written { token, ok } => self.store.written(now, token, ok, effects),
+			Event::Written { token, ok } => match self.signing.written(now, &token, ok, effects) {
+				Some(signed) => self.spread(signed, effects),
+				None => self.store.written(now, token, ok, effects),
+			},
 			Event::Finalized { number, hash } => {
 				self.store.finalized(now, number, hash, &mut self.tokens, effects)
 			},

@@ -592,6 +592,6 @@ fn answer(questions: Vec<Token>, result: Result<(), StoreDataError>, effects: &m
 	questions.into_iter().for_each(|token| effects.push(Effect::DataStored { token, result }));
 }
 
-fn unreadable(now: Timestamp) -> Trace {
+pub(crate) fn unreadable(now: Timestamp) -> Trace {
 	Trace::new(now, NAME, Stage::Dropped(Reason::StorageFailed))
 }

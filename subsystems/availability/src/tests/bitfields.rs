@@ -124,8 +124,92 @@ fn chunk_that_is_not_durable_does_not_count() {
 	rig.store(&here);
 	let leaf = rig.leaf(10, vec![here.occupying(1)], vec![]);
 	rig.activate(leaf, &[]);
-	let effects = rig.advance(1_500);
+	assert!(provisioned(&rig.advance(1_500)).is_empty());
+	let effects = release(&mut rig, true);
 	assert!(provisioned(&effects)[0].payload().0.not_any());
+}
+
+/// The newest write that is held back is durable, or failed.
+fn release(rig: &mut Rig, ok: bool) -> Vec<Effect> {
+	let (token, batch) = rig.world.held.as_mut().and_then(Vec::pop).expect("a write");
+	if ok {
+		rig.world.apply(batch);
+	}
+	rig.send(Event::Written { token, ok })
+}
+
+#[test]
+fn a_bitfield_is_durable_before_it_is_sent() {
+	let mut rig = rig();
+	rig.world.held = Some(Vec::new());
+	connect(&mut rig, 1, &[10]);
+	assert!(rig.advance(1_500).is_empty());
+	let effects = release(&mut rig, true);
+	assert_eq!(provisioned(&effects).len(), 1);
+	assert_eq!(relayed(&effects).len(), 1);
+	assert!(rig.world.content.contains_key(&keys::bitfield(&hash(10))));
+
+	let mut rig = self::rig();
+	rig.world.ok = false;
+	assert!(rig.advance(1_500).is_empty());
+	assert!(rig.dropped_because(Reason::StorageFailed));
+	assert!(rig.advance(60_000).is_empty());
+
+	// Its leaf is none any more when it is durable.
+	let mut rig = self::rig();
+	rig.world.held = Some(Vec::new());
+	rig.advance(1_500);
+	let held = rig.world.held.take().unwrap();
+	rig.send(Event::Leaves(LeavesUpdate { activated: None, deactivated: vec![hash(10)] }));
+	assert!(rig.send(Event::Written { token: held[0].0, ok: true }).is_empty());
+}
+
+#[test]
+fn no_bitfield_contradicts_one_from_before_a_restart() {
+	for is_damaged in [false, true] {
+		let mut rig = Rig::new();
+		let late = sample(1);
+		let leaf = rig.leaf(10, vec![late.occupying(1)], vec![]);
+		rig.activate(leaf.clone(), &[]);
+		let before = provisioned(&rig.advance(1_500))[0].clone();
+		// Now there is a chunk that there was not.
+		rig.store(&late);
+		if is_damaged {
+			rig.world.content.insert(keys::bitfield(&hash(10)), vec![1]);
+		}
+		rig.restart();
+		rig.activate(leaf, &[]);
+		let effects = rig.advance(1_500);
+		let again: Vec<_> = provisioned(&effects).into_iter().cloned().collect();
+		// The signature as well.
+		assert_eq!(again, if is_damaged { vec![] } else { vec![before] });
+		assert_eq!(rig.dropped_because(Reason::StorageFailed), is_damaged);
+		let leaf = rig.leaf(11, vec![late.occupying(1)], vec![]);
+		rig.activate(leaf, &[10]);
+		assert!(provisioned(&rig.advance(1_500))[0].payload().0.all());
+	}
+}
+
+#[test]
+fn bitfields_of_former_leaves_are_forgotten_on_disk() {
+	let on_disk = |rig: &Rig| {
+		let leaves = rig.world.content.keys().filter_map(|key| keys::bitfield_leaf(&key.key));
+		leaves.flatten().collect::<Vec<_>>()
+	};
+	let mut rig = rig();
+	rig.advance(1_500);
+	for number in 11..20 {
+		assert_eq!(on_disk(&rig), [hash(u64::from(number) - 1)]);
+		let leaf = rig.leaf(number, vec![CoreState::Free], vec![]);
+		rig.activate(leaf, &[u64::from(number) - 1]);
+		rig.advance(1_500);
+	}
+	// What a former life left goes with the first leaf.
+	rig.restart();
+	assert_eq!(on_disk(&rig), [hash(19)]);
+	let leaf = rig.leaf(25, vec![CoreState::Free], vec![]);
+	rig.activate(leaf, &[]);
+	assert_eq!(on_disk(&rig), []);
 }
 
 #[test]

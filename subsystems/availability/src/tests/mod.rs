@@ -179,6 +179,12 @@ impl Rig {
 		self.send(Event::Restore { entries });
 	}
 
+	/// What is on disk of candidates: all but our bitfields.
+	fn kept(&self) -> Vec<&StorageKey> {
+		let keys = self.world.content.keys();
+		keys.filter(|key| keys::bitfield_leaf(&key.key).is_none()).collect()
+	}
+
 	/// A leaf whose allowed ancestry are its two predecessors, on the fork that `fork` names.
 	fn leaf(&self, number: u32, cores: Vec<CoreState>, events: Vec<CandidateEvent>) -> LeafContext {
 		let at = |number| block(number, &self.session, Default::default());
