@@ -2,8 +2,8 @@
 
 use headway_machine::{BlockContext, Timestamp, Verifier};
 use headway_primitives::{
-	effective_minimum_backing_votes, BackedCandidate, CandidateHash, CompactStatement, Hash, ParaId,
-	SigningPayload, ValidityAttestation,
+	effective_minimum_backing_votes, AvailabilityBitfield, BackedCandidate, CandidateHash, CompactStatement,
+	Hash, ParaId, SigningPayload, ValidityAttestation,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,6 +48,14 @@ pub enum Violation {
 		count: usize,
 		/// How many it may.
 		limit: usize,
+	},
+	/// An honest validator signed two bitfields for the same block.
+	#[error("honest validator {node} signed two bitfields for block {block:?}")]
+	TwoBitfields {
+		/// Its node.
+		node: usize,
+		/// The block.
+		block: Hash,
 	},
 	/// An honest validator voted for a candidate that is invalid.
 	#[error("honest validator {node} voted for the invalid candidate {candidate:?}")]
@@ -115,6 +123,7 @@ impl Violation {
 			Self::Quorum(_) => "quorum",
 			Self::BothVotes { .. } => "both votes",
 			Self::TooManySeconded { .. } => "too many seconded",
+			Self::TwoBitfields { .. } => "two bitfields",
 			Self::VotedInvalid { .. } => "voted invalid",
 			Self::HonestBanned { .. } => "honest banned",
 			Self::HonestAccused { .. } => "honest accused",
@@ -144,15 +153,13 @@ pub struct Verdict {
 pub struct Said {
 	/// The validator's node.
 	pub node: usize,
-	/// Which of its lives.
-	pub life: u32,
 	/// What it says.
 	pub statement: CompactStatement,
 	/// Scheduling parent that it is bound to.
 	pub scheduling_parent: Hash,
 }
 
-/// Votes of one life of a validator at one scheduling parent: it cannot know what it signed before it crashed.
+/// Votes of a validator at one scheduling parent, in all of its lives.
 #[derive(Default)]
 struct Votes {
 	seconded: BTreeSet<CandidateHash>,
@@ -166,8 +173,9 @@ struct Votes {
 /// Everything grows with the length of the run: it is a record of it.
 #[derive(Default)]
 pub struct Judge {
-	votes: BTreeMap<(usize, u32, Hash), Votes>,
+	votes: BTreeMap<(usize, Hash), Votes>,
 	invalid: BTreeSet<CandidateHash>,
+	bitfields: BTreeMap<(usize, Hash), AvailabilityBitfield>,
 }
 
 impl Judge {
@@ -178,9 +186,9 @@ impl Judge {
 
 	/// Whether an honest validator may say this. `limit` is how many candidates it may second.
 	pub fn said(&mut self, said: Said, limit: usize) -> Option<Violation> {
-		let Said { node, life, statement, scheduling_parent } = said;
+		let Said { node, statement, scheduling_parent } = said;
 		let candidate = statement.candidate_hash();
-		let votes = self.votes.entry((node, life, scheduling_parent)).or_default();
+		let votes = self.votes.entry((node, scheduling_parent)).or_default();
 		match statement {
 			CompactStatement::Seconded(_) => votes.seconded.insert(candidate),
 			CompactStatement::Valid(_) => votes.valid.insert(candidate),
@@ -193,6 +201,12 @@ impl Judge {
 		}
 		let count = votes.seconded.len();
 		(count > limit).then_some(Violation::TooManySeconded { node, count, limit })
+	}
+
+	/// Whether an honest validator may sign this bitfield.
+	pub fn signed(&mut self, node: usize, block: Hash, bits: &AvailabilityBitfield) -> Option<Violation> {
+		let before = self.bitfields.entry((node, block)).or_insert_with(|| bits.clone());
+		(before != bits).then_some(Violation::TwoBitfields { node, block })
 	}
 }
 
@@ -224,8 +238,8 @@ pub fn has_quorum(verifier: &dyn Verifier, at: &BlockContext, backed: &BackedCan
 mod tests {
 	use super::*;
 
-	fn said(life: u32, statement: CompactStatement) -> Said {
-		Said { node: 1, life, statement, scheduling_parent: Hash::repeat_byte(9) }
+	fn said(node: usize, statement: CompactStatement) -> Said {
+		Said { node, statement, scheduling_parent: Hash::repeat_byte(9) }
 	}
 
 	fn candidate(n: u8) -> CandidateHash {
@@ -233,28 +247,42 @@ mod tests {
 	}
 
 	#[test]
-	fn a_validator_that_seconds_a_candidate_does_not_vote_for_it_in_the_same_life() {
+	fn a_validator_that_seconds_a_candidate_does_not_vote_for_it() {
 		let mut judge = Judge::default();
-		assert_eq!(judge.said(said(0, CompactStatement::Seconded(candidate(1))), 3), None);
-		assert_eq!(judge.said(said(0, CompactStatement::Valid(candidate(2))), 3), None);
-		assert_eq!(judge.said(said(1, CompactStatement::Valid(candidate(1))), 3), None);
-		let violation = judge.said(said(0, CompactStatement::Valid(candidate(1))), 3);
+		assert_eq!(judge.said(said(1, CompactStatement::Seconded(candidate(1))), 3), None);
+		assert_eq!(judge.said(said(1, CompactStatement::Valid(candidate(2))), 3), None);
+		assert_eq!(judge.said(said(2, CompactStatement::Valid(candidate(1))), 3), None);
+		let violation = judge.said(said(1, CompactStatement::Valid(candidate(1))), 3);
 		assert_eq!(violation, Some(Violation::BothVotes { node: 1, candidate: candidate(1) }));
 	}
 
 	#[test]
 	fn a_validator_seconds_no_more_than_its_core_has_places_for() {
 		let mut judge = Judge::default();
-		let mut second = |n| judge.said(said(0, CompactStatement::Seconded(candidate(n))), 2);
+		let mut second = |n| judge.said(said(1, CompactStatement::Seconded(candidate(n))), 2);
 		assert_eq!((second(1), second(2), second(2)), (None, None, None));
 		assert_eq!(second(3), Some(Violation::TooManySeconded { node: 1, count: 3, limit: 2 }));
+	}
+
+	#[test]
+	fn a_validator_signs_one_bitfield_for_a_block() {
+		let mut judge = Judge::default();
+		let bits = |bits: &[bool]| AvailabilityBitfield(bits.iter().copied().collect());
+		let [here, there] = [Hash::repeat_byte(1), Hash::repeat_byte(2)];
+		for (node, block, bits) in
+			[(1, here, bits(&[true])), (1, here, bits(&[true])), (1, there, bits(&[])), (2, here, bits(&[]))]
+		{
+			assert_eq!(judge.signed(node, block, &bits), None);
+		}
+		let violation = judge.signed(1, here, &bits(&[false]));
+		assert_eq!(violation, Some(Violation::TwoBitfields { node: 1, block: here }));
 	}
 
 	#[test]
 	fn a_vote_for_an_invalid_candidate_is_a_violation() {
 		let mut judge = Judge::default();
 		judge.note_invalid(candidate(1));
-		let violation = judge.said(said(0, CompactStatement::Valid(candidate(1))), 3);
+		let violation = judge.said(said(1, CompactStatement::Valid(candidate(1))), 3);
 		assert_eq!(violation, Some(Violation::VotedInvalid { node: 1, candidate: candidate(1) }));
 	}
 }

@@ -9,11 +9,11 @@ use crate::{
 	config::Fault,
 	judge::Violation,
 };
-use headway_availability::{EncodeError, Encoding, WriteOp};
+use headway_availability::{EncodeError, Encoding};
 use headway_machine::{
-	wire::{InboundRequest, StatementMessage, ValidationMessage},
+	wire::{BitfieldMessage, InboundRequest, StatementMessage, ValidationMessage},
 	Effects, InboundRequestId, MisbehaviorReport, NetworkEffect, NetworkEvent, Recipient, Reputation,
-	RequestError, Stage, Token, Trace,
+	RequestError, Stage, Token, Trace, WriteOp,
 };
 use headway_pipeline::{Effect, Event};
 use headway_primitives::AvailableData;
@@ -138,14 +138,12 @@ impl World {
 		Ok(encoding)
 	}
 
-	/// Nobody honest can be proven to have misbehaved, but by what it said before and after a crash.
+	/// Nobody honest can be proven to have misbehaved, not even by what it said before and after a crash.
 	fn on_misbehavior(&mut self, node: usize, report: &MisbehaviorReport) {
 		self.log.push(self.now, format_args!("node {node} misbehavior {report:?}"));
 		let Ok(block) = self.contexts.block(report.scheduling_parent) else { return };
 		let accused = block.session.validator(report.validator).and_then(|key| self.node_of_key(key));
-		let innocent = accused
-			.map(|accused| &self.nodes[accused])
-			.is_some_and(|accused| accused.is_honest() && accused.life == 0);
+		let innocent = accused.is_some_and(|accused| self.nodes[accused].is_honest());
 		if innocent && self.nodes[node].is_honest() {
 			self.accuse(Violation::HonestAccused { by: node, report: format!("{report:?}") });
 		}
@@ -160,8 +158,14 @@ impl World {
 		let from = self.nodes[node].peer.clone();
 		match effect {
 			NetworkEffect::SendValidation { peers, message } => {
-				if let ValidationMessage::Statement(StatementMessage::Statement(at, statement)) = &message {
-					self.judge_statement(node, *at, statement.validator_index, statement.payload);
+				match &message {
+					ValidationMessage::Statement(StatementMessage::Statement(at, statement)) => {
+						self.judge_statement(node, *at, statement.validator_index, statement.payload)
+					},
+					ValidationMessage::Bitfield(BitfieldMessage::Bitfield(at, bitfield)) => {
+						self.judge_bitfield(node, *at, bitfield.validator_index, &bitfield.payload)
+					},
+					_ => {},
 				}
 				for to in peers.iter().filter_map(node_of) {
 					let event = NetworkEvent::Validation { peer: from.clone(), message: message.clone() };
@@ -240,10 +244,7 @@ impl World {
 		if !matches!(change, Reputation::Malicious(_)) {
 			return;
 		}
-		// A node that crashed may contradict what it said before.
-		if [node, whom].into_iter().map(|node| &self.nodes[node]).all(Node::is_honest)
-			&& self.nodes[whom].life == 0
-		{
+		if [node, whom].into_iter().map(|node| &self.nodes[node]).all(Node::is_honest) {
 			let reason = change.reason();
 			self.accuse(Violation::HonestBanned { by: node, whom, reason });
 		}

@@ -32,11 +32,11 @@ use blocks::Authoring;
 use effects::Asked;
 use headway_availability::Encoding;
 use headway_collator_protocol::{collator_side::CollatorSide, Declaration};
-use headway_machine::{testing, Effects, RequestError, Timestamp};
+use headway_machine::{testing, BlockContext, Column, Effects, RequestError, Timestamp};
 use headway_pipeline::{Collator, Event, Validator};
 use headway_primitives::{
-	CandidateEvent, CandidateHash, CollatorPair, CompactStatement, Hash, ParaId, ValidationCode,
-	ValidatorIndex, ValidatorPair, RELAY_CHAIN_SLOT_DURATION_MILLIS,
+	AvailabilityBitfield, CandidateEvent, CandidateHash, CollatorPair, CompactStatement, Hash, ParaId,
+	ValidationCode, ValidatorIndex, ValidatorPair, RELAY_CHAIN_SLOT_DURATION_MILLIS,
 };
 use headway_provisioner::ProvisionedData;
 use node::{peer_of, Machine, Node, Role};
@@ -302,8 +302,9 @@ impl World {
 
 	/// A node begins to work on its best block.
 	fn start(&mut self, node: usize) {
-		let entries = self.nodes[node].stored_notes();
-		self.handle(node, Event::Restore { entries });
+		let (votes, notes) = (self.nodes[node].stored(Column::Votes), self.nodes[node].stored(Column::Meta));
+		self.handle(node, Event::RestoreVotes { entries: votes });
+		self.handle(node, Event::Restore { entries: notes });
 		if let Some(para) = self.nodes[node].para() {
 			self.handle(node, Event::CollateOn(para));
 		}
@@ -413,6 +414,23 @@ impl World {
 		self.verdicts.push(Verdict { step, at, number, violation });
 	}
 
+	/// Looks at a bitfield that a node sends: whether it is its own, and whether an honest validator signs it.
+	fn judge_bitfield(&mut self, node: usize, at: Hash, by: ValidatorIndex, bits: &AvailabilityBitfield) {
+		if self.honest_at(node, at, by).is_none() {
+			return;
+		}
+		if let Some(violation) = self.judge.signed(node, at, bits) {
+			self.accuse(violation);
+		}
+	}
+
+	/// A block, if the node means no harm and is that validator there.
+	fn honest_at(&mut self, node: usize, at: Hash, by: ValidatorIndex) -> Option<Arc<BlockContext>> {
+		let block = self.contexts.block(at).ok()?;
+		let key = self.keys.get(node)?.public();
+		(self.nodes[node].is_honest() && block.session.validator(by) == Some(&key)).then_some(block)
+	}
+
 	/// Looks at a statement that a node sends: whether it is its own, and whether an honest validator makes it.
 	fn judge_statement(
 		&mut self,
@@ -421,15 +439,11 @@ impl World {
 		by: ValidatorIndex,
 		statement: CompactStatement,
 	) {
-		let Ok(block) = self.contexts.block(scheduling_parent) else { return };
-		let key = self.keys.get(node).map(|pair| pair.public());
-		if !self.nodes[node].is_honest() || key.is_none() || block.session.validator(by) != key.as_ref() {
-			return;
-		}
+		let Some(block) = self.honest_at(node, scheduling_parent, by) else { return };
 		// As many as the claim queue has places for the core.
 		let core = block.session.group_of(by).map(|group| block.core_for_group(group));
 		let limit = core.and_then(|core| block.claim_queue.get(&core)).map_or(0, |claims| claims.len());
-		let said = Said { node, life: self.nodes[node].life, statement, scheduling_parent };
+		let said = Said { node, statement, scheduling_parent };
 		if let Some(violation) = self.judge.said(said, limit) {
 			self.accuse(violation);
 		}

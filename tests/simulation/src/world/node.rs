@@ -1,8 +1,7 @@
 //! A virtual node: its machines, and what is left of it when they stop.
 
 use crate::{config::Fault, relay::Localized};
-use headway_availability::{Column, StorageKey};
-use headway_machine::{LeafContext, PeerId, Subsystem, Timestamp};
+use headway_machine::{Column, LeafContext, PeerId, StorageKey, Subsystem, Timestamp};
 use headway_pipeline::{Effect, Event};
 use headway_primitives::{Hash, HeadData, ParaId, SessionIndex};
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,10 +116,10 @@ impl Node {
 		}
 	}
 
-	/// What its machines are given when they start: all stored notes about what is stored.
-	pub(crate) fn stored_notes(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-		let notes = self.storage.iter().filter(|(key, _)| key.column == Column::Meta);
-		notes.map(|(key, value)| (key.key.clone(), value.clone())).collect()
+	/// All that is stored in a column: what its machines are given of it when they start.
+	pub(crate) fn stored(&self, column: Column) -> Vec<(Vec<u8>, Vec<u8>)> {
+		let entries = self.storage.iter().filter(|(key, _)| key.column == column);
+		entries.map(|(key, value)| (key.key.clone(), value.clone())).collect()
 	}
 
 	/// Its view: the newest leaves.
