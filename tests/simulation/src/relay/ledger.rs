@@ -100,6 +100,17 @@ impl Ledger {
 		})
 	}
 
+	/// Whether a block is another one or builds on it.
+	pub fn is_on(&self, block: Hash, (number, ancestor): (u32, Hash)) -> bool {
+		self.chain(block).take_while(|(_, header)| header.number >= number).any(|(hash, _)| hash == ancestor)
+	}
+
+	/// The newest of some blocks that is on another one; that one, if none is.
+	pub fn newest_on(&self, blocks: impl Iterator<Item = Hash>, ancestor: (u32, Hash)) -> (u32, Hash) {
+		let on = blocks.filter(|block| self.is_on(*block, ancestor));
+		on.map(|block| (self.number_of(block), block)).max().unwrap_or(ancestor)
+	}
+
 	/// Runs the host's build of the runtime on the state of a block. Changes stay in the overlay.
 	pub(super) fn run<R>(
 		&self,

@@ -83,7 +83,7 @@ impl World {
 		}
 		self.judge_block(&made);
 		let (hash, number) = (*hash, number);
-		if number > self.best.0 {
+		if number > self.best.0 && self.ledger.is_on(hash, self.finalized) {
 			self.best = (number, hash);
 			self.judge_recovery();
 		}
@@ -140,7 +140,8 @@ impl World {
 		if !state.known.insert(hash) {
 			return;
 		}
-		if header.number > state.finalized {
+		// Nobody works on a fork that finality has ruled out.
+		if header.number > state.finalized.0 && self.ledger.is_on(hash, state.finalized) {
 			self.activate(node, hash);
 		}
 		let ledger = self.ledger.clone();
@@ -221,21 +222,31 @@ impl World {
 		let needed = n - byzantine_threshold(n);
 		let newest = counts.into_iter().rev().find(|(_, count)| *count >= needed);
 		if let Some((block, _)) = newest {
+			self.log.push(self.now, format_args!("block {} {:?} is final", block.0, block.1));
 			self.finalized = block;
+			if !self.ledger.is_on(self.best.1, block) {
+				self.best = self.ledger.newest_on(self.events.keys().copied(), block);
+				self.outdate_recovery();
+			}
 		}
 		for node in 0..self.nodes.len() {
 			self.tell_finalized(node);
 		}
 	}
 
+	/// A node leaves the forks that cannot become final any more.
 	fn tell_finalized(&mut self, node: usize) {
 		let (number, hash) = self.finalized;
 		let state = &mut self.nodes[node];
-		if state.is_down || state.finalized >= number || !state.known.contains(&hash) {
+		if state.is_down || state.finalized.0 >= number || !state.known.contains(&hash) {
 			return;
 		}
 		let Ok(block) = self.contexts.block(hash) else { return };
-		state.finalized = number;
+		state.finalized = (number, hash);
+		if !self.ledger.is_on(state.best.1, state.finalized) {
+			state.best = self.ledger.newest_on(state.known.iter().copied(), state.finalized);
+		}
+		// As the node does it: newer leaves of such forks stay until finality passes them.
 		let stale = |leaf: &Hash, at: u32| at < number || (at == number && *leaf != hash);
 		let deactivated: Vec<_> =
 			state.leaves.iter().filter(|(leaf, at)| stale(leaf, **at)).map(|(leaf, _)| *leaf).collect();
@@ -246,5 +257,36 @@ impl World {
 		let node_features = block.node_features.clone();
 		self.handle(node, Event::Finalized { number, hash, node_features });
 		self.tell_view(node);
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use crate::Config;
+
+	#[test]
+	fn a_node_leaves_a_fork_that_finality_has_ruled_out() {
+		let mut world = World::new(Config::default()).expect("the runtime takes the network");
+		world.run(3);
+		let parent = world.best.1;
+		let make = |parent, slot, authority| {
+			let data = ProvisionedData::default();
+			let slot = super::super::GENESIS_SLOT + slot;
+			world.ledger.make_block(Offer { parent, slot, authority, data }).expect("a block").hash
+		};
+		let (minority, majority) = (make(parent, 10, 0), make(parent, 10, 1));
+		let child = make(minority, 11, 0);
+		for node in 0..world.nodes.len() {
+			let first = if node == 0 { minority } else { majority };
+			[parent, first, minority, majority].into_iter().for_each(|block| world.on_block(node, block));
+		}
+		assert_eq!(world.nodes[0].best, (4, minority));
+		world.finalize();
+		assert_eq!(world.finalized, (4, majority));
+		assert!(world.nodes.iter().all(|node| node.best == (4, majority)));
+		assert_eq!(world.best, (4, majority));
+		world.on_block(0, child);
+		assert_eq!(world.nodes[0].best, (4, majority));
 	}
 }

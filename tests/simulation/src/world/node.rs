@@ -46,8 +46,8 @@ pub(crate) struct Node {
 	pub(crate) leaves: BTreeMap<Hash, u32>,
 	/// Number and hash of the block that it builds on.
 	pub(crate) best: (u32, Hash),
-	/// Number of the newest finalized block that it was told of.
-	pub(crate) finalized: u32,
+	/// Number and hash of the newest finalized block that it was told of.
+	pub(crate) finalized: (u32, Hash),
 	/// Newest session that its machines know.
 	pub(crate) session: Option<SessionIndex>,
 	/// Contexts as it sees them; none if it holds no key.
@@ -80,7 +80,7 @@ impl Node {
 			missed: Vec::new(),
 			leaves: BTreeMap::new(),
 			best: (0, genesis),
-			finalized: 0,
+			finalized: (0, genesis),
 			session: None,
 			localized,
 			built: Vec::new(),
@@ -129,7 +129,7 @@ impl Node {
 		heads.truncate(headway_machine::wire::VIEW_HEADS_MAX);
 		let mut heads: Vec<_> = heads.into_iter().map(|(_, hash)| hash).collect();
 		heads.sort_unstable();
-		headway_machine::wire::ViewMessage { heads, finalized_number: self.finalized }
+		headway_machine::wire::ViewMessage { heads, finalized_number: self.finalized.0 }
 	}
 }
 

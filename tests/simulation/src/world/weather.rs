@@ -134,6 +134,14 @@ impl World {
 		self.recovery = Some(Recovery { since: self.best.0, session: self.session() });
 	}
 
+	/// The best chain is a shorter one than before: its blocks count.
+	pub(super) fn outdate_recovery(&mut self) {
+		let number = self.best.0;
+		if let Some(recovery) = &mut self.recovery {
+			recovery.since = recovery.since.min(number);
+		}
+	}
+
 	/// There is a new best block: did candidates get into the blocks since all is well?
 	pub(super) fn judge_recovery(&mut self) {
 		let session = self.session();
