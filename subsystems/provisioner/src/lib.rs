@@ -27,12 +27,12 @@ use headway_machine::{
 	Token, Tokens, Trace,
 };
 use headway_primitives::{
-	AvailabilityBitfield, BackedCandidate, CoreState, Hash, MultiDisputeStatementSet, ParaId, Signed,
-	UncheckedSignedAvailabilityBitfields,
+	AvailabilityBitfield, BackedCandidate, CoreIndex, CoreState, Hash, MultiDisputeStatementSet, ParaId,
+	Signed, UncheckedSignedAvailabilityBitfields,
 };
-use selection::{demands, flatten, Demand};
+use selection::{demands, flatten, on_free_cores, Demand};
 use std::{
-	collections::{BTreeMap, VecDeque},
+	collections::{BTreeMap, BTreeSet, VecDeque},
 	sync::Arc,
 	time::Duration,
 };
@@ -140,6 +140,8 @@ struct Assembly {
 	open: BTreeMap<Token, (ParaId, Demand)>,
 	/// The answers.
 	backable: BTreeMap<ParaId, Vec<CandidateRef>>,
+	/// Free cores of the paras that have an answer.
+	cores: BTreeMap<ParaId, BTreeSet<CoreIndex>>,
 	/// The question to backing, once it was asked.
 	votes: Option<Token>,
 }
@@ -257,11 +259,13 @@ impl Provisioner {
 					bitfields: leaf.bitfields.selected(),
 					open: BTreeMap::new(),
 					backable: BTreeMap::new(),
+					cores: BTreeMap::new(),
 					votes: None,
 				};
 				for (para, demand) in demands(&leaf.context, &leaf.bitfields) {
 					let token = self.tokens.next();
-					let (leaf, count, ancestors) = (assembly.leaf, demand.count, demand.ancestors.clone());
+					let (leaf, count) = (assembly.leaf, demand.cores.len());
+					let ancestors = demand.ancestors.clone();
 					assembly.open.insert(token, (para, demand));
 					effects.push(Effect::Backable(BackableQuery { token, leaf, para, count, ancestors }));
 				}
@@ -285,9 +289,10 @@ impl Provisioner {
 		let found =
 			assemblies.find_map(|(id, assembly)| Some((*id, assembly.open.remove(&token)?, assembly)));
 		let Some((id, (para, demand), assembly)) = found else { return };
-		candidates.truncate(demand.count);
+		candidates.truncate(demand.cores.len());
 		if !candidates.is_empty() {
 			assembly.backable.insert(para, candidates);
+			assembly.cores.insert(para, demand.cores);
 		}
 		if !assembly.open.is_empty() {
 			return;
@@ -335,7 +340,12 @@ fn finish(
 	candidates: BTreeMap<ParaId, Vec<BackedCandidate>>,
 	effects: &mut Effects<Effect>,
 ) {
-	let (backed_candidates, left_out) = flatten(candidates);
+	let mut cores = assembly.cores;
+	let fitting = candidates.into_iter().map(|(para, candidates)| {
+		let free = cores.remove(&para).unwrap_or_default();
+		(para, on_free_cores(candidates, free))
+	});
+	let (backed_candidates, left_out) = flatten(fitting.collect());
 	let mut trace = |stage: Stage, candidate: &BackedCandidate| {
 		let descriptor = &candidate.candidate.descriptor;
 		let trace = Trace::new(now, NAME, stage).candidate(candidate.hash()).para(descriptor.para_id);

@@ -3,14 +3,14 @@
 
 use crate::Bitfields;
 use headway_machine::LeafContext;
-use headway_primitives::{BackedCandidate, CandidateHash, CoreState, ParaId};
+use headway_primitives::{BackedCandidate, CandidateHash, CoreIndex, CoreState, ParaId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What prospective parachains are asked about a para.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Demand {
 	/// Cores that are free for the para in the new block.
-	pub(crate) count: usize,
+	pub(crate) cores: BTreeSet<CoreIndex>,
 	/// Its candidates that occupy cores now, and are assumed to be included by the time the new ones are.
 	pub(crate) ancestors: BTreeSet<CandidateHash>,
 }
@@ -19,11 +19,11 @@ pub(crate) struct Demand {
 pub(crate) fn demands(leaf: &LeafContext, bitfields: &Bitfields) -> BTreeMap<ParaId, Demand> {
 	let fates = fates(leaf, bitfields);
 	let mut demands = BTreeMap::<ParaId, Demand>::new();
-	for core in &leaf.availability_cores {
+	for (index, core) in (0..).map(CoreIndex).zip(&leaf.availability_cores) {
 		let occupied = match core {
 			CoreState::Free => continue,
 			CoreState::Scheduled(scheduled) => {
-				demands.entry(scheduled.para_id).or_default().count += 1;
+				demands.entry(scheduled.para_id).or_default().cores.insert(index);
 				continue;
 			},
 			CoreState::Occupied(occupied) => occupied,
@@ -43,10 +43,10 @@ pub(crate) fn demands(leaf: &LeafContext, bitfields: &Bitfields) -> BTreeMap<Par
 			demands.entry(para).or_default().ancestors.insert(occupied.candidate_hash);
 		}
 		if let Some(next) = next {
-			demands.entry(next.para_id).or_default().count += 1;
+			demands.entry(next.para_id).or_default().cores.insert(index);
 		}
 	}
-	demands.retain(|_, demand| demand.count > 0);
+	demands.retain(|_, demand| !demand.cores.is_empty());
 	demands
 }
 
@@ -87,6 +87,20 @@ fn fates(leaf: &LeafContext, bitfields: &Bitfields) -> BTreeMap<CandidateHash, F
 		}
 	}
 	fates
+}
+
+/// The candidates up to the first whose core is not free: the runtime puts a candidate on no other core than its own, and
+/// takes none without what it builds on. The others wait for a later block.
+pub(crate) fn on_free_cores(
+	candidates: Vec<BackedCandidate>,
+	mut cores: BTreeSet<CoreIndex>,
+) -> Vec<BackedCandidate> {
+	let own_core = |candidate: &BackedCandidate| {
+		let named = candidate.candidate.descriptor.core_index();
+		named.or_else(|| candidate.validator_indices_and_core_index().1)
+	};
+	let fits = |candidate: &BackedCandidate| own_core(candidate).is_some_and(|core| cores.remove(&core));
+	candidates.into_iter().take_while(fits).collect()
 }
 
 /// Joins the paras' candidates into one list. A block carries one code upgrade: where a second one would

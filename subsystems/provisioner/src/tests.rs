@@ -17,10 +17,10 @@ fn after(millis: u64) -> Timestamp {
 	START + Duration::from_millis(millis)
 }
 
-fn descriptor(para: u32) -> CandidateDescriptorV2 {
+fn descriptor(para: u32, core: u32) -> CandidateDescriptorV2 {
 	let zero = Hash::zero();
 	let code = ValidationCode(vec![1]).hash();
-	CandidateDescriptorV2::new_v2(ParaId(para), hash(10), CoreIndex(0), 1, zero, zero, zero, zero, code)
+	CandidateDescriptorV2::new_v2(ParaId(para), hash(10), CoreIndex(core), 1, zero, zero, zero, zero, code)
 }
 
 /// The cores of a leaf, one word each: `free`, `p1` (scheduled for para 1), or `p1-p2/p3@12+134`: occupied by
@@ -46,7 +46,7 @@ fn cores(notation: &str) -> Vec<CoreState> {
 				availability: (0..N_VALIDATORS).map(voted).collect(),
 				group_responsible: GroupIndex(0),
 				candidate_hash: occupant_hash(index),
-				candidate_descriptor: descriptor(para(occupant)),
+				candidate_descriptor: descriptor(para(occupant), index as u32),
 			})
 		},
 	};
@@ -80,14 +80,19 @@ fn bitfield(validator: u32, bits: &str) -> Event {
 	Event::Bitfield { relay_parent: hash(10), bitfield }
 }
 
+/// Candidate `n`, from 1 on, of a para, which has three cores: para 1 the first three, and so on.
 fn backed(para: u32, n: u8, upgrades: bool) -> BackedCandidate {
+	backed_on(3 * para.saturating_sub(1) + u32::from(n.saturating_sub(1)), para, n, upgrades)
+}
+
+fn backed_on(core: u32, para: u32, n: u8, upgrades: bool) -> BackedCandidate {
 	let commitments = CandidateCommitments {
 		head_data: HeadData(vec![n]),
 		new_validation_code: upgrades.then(|| ValidationCode(vec![n])),
 		..Default::default()
 	};
-	let candidate = CommittedCandidateReceiptV2 { descriptor: descriptor(para), commitments };
-	BackedCandidate::new(candidate, Vec::new(), Default::default(), CoreIndex(0))
+	let candidate = CommittedCandidateReceiptV2 { descriptor: descriptor(para, core), commitments };
+	BackedCandidate::new(candidate, Vec::new(), Default::default(), CoreIndex(core))
 }
 
 fn reference(candidate: &BackedCandidate) -> CandidateRef {
@@ -346,6 +351,21 @@ fn para_on_several_cores_is_asked_for_all_of_them_at_once() {
 }
 
 #[test]
+fn a_candidate_whose_core_is_not_free_waits_and_so_does_what_builds_on_it() {
+	// Two of the para's three cores are free.
+	let mut harness = Harness::new(leaf("p1 p1-p1/p1 p1"));
+	let on = |cores: [u32; 3]| {
+		let candidate = |(n, core): (u8, u32)| backed_on(core, 1, n, false);
+		(1..).zip(cores).map(candidate).collect::<Vec<_>>()
+	};
+	for (cores, taken) in [([0, 2, 1], 2), ([2, 0, 1], 2), ([0, 1, 2], 1), ([1, 0, 2], 0), ([0, 0, 2], 1)] {
+		let have = on(cores);
+		assert_eq!(harness.provide(&have).backed_candidates, &have[..taken], "{cores:?}");
+	}
+	assert_eq!(harness.reasons(), [], "nothing is lost");
+}
+
+#[test]
 fn answers_that_nobody_waits_for_are_ignored() {
 	let mut harness = Harness::new(leaf("p1"));
 	harness.request(after(2000));
@@ -450,9 +470,9 @@ fn two_requests_are_answered_each() {
 #[test]
 fn the_same_events_give_the_same_effects() {
 	let run = || {
-		let mut harness = Harness::new(leaf("p3 p1-p1/p1+01234 p2 p1"));
+		let mut harness = Harness::new(leaf("p1 p1-p1/p1+01234 free p2 free free p3"));
 		for validator in [5, 1, 3] {
-			harness.send(START, bitfield(validator, "0100"));
+			harness.send(START, bitfield(validator, "0100000"));
 		}
 		let have = [backed(1, 1, false), backed(1, 2, true), backed(2, 1, true), backed(3, 1, false)];
 		(harness.provide(&have), harness.traces)
