@@ -82,14 +82,14 @@ impl Grid {
 		Self { topology, row, column }
 	}
 
-	/// Whether a message of `originator` has to go to the peer.
-	fn demands(&self, originator: ValidatorIndex, peer: &Peer) -> bool {
-		let in_row = !self.row.is_disjoint(&peer.authority_ids);
-		let in_column = !self.column.is_disjoint(&peer.authority_ids);
-		match self.topology.required_routing(originator.0) {
-			RequiredRouting::GridXY => in_row || in_column,
-			RequiredRouting::GridX => in_row,
-			RequiredRouting::GridY => in_column,
+	/// Whether a message that is routed so has to go to the peer.
+	fn demands(&self, routing: RequiredRouting, peer: &Peer) -> bool {
+		let in_row = || !self.row.is_disjoint(&peer.authority_ids);
+		let in_column = || !self.column.is_disjoint(&peer.authority_ids);
+		match routing {
+			RequiredRouting::GridXY => in_row() || in_column(),
+			RequiredRouting::GridX => in_row(),
+			RequiredRouting::GridY => in_column(),
 			RequiredRouting::None => false,
 		}
 	}
@@ -254,6 +254,7 @@ impl Gossip {
 	fn relay(&mut self, relay_parent: &Hash, validator: ValidatorIndex, effects: &mut Effects<Effect>) {
 		let Some(leaf) = self.leaves.get(relay_parent) else { return };
 		let grid = self.topologies.get(&leaf.session.index);
+		let routing = grid.map(|grid| (grid, grid.topology.required_routing(validator.0)));
 		let interested = |(id, peer): &(&PeerId, &Peer)| {
 			peer.heads.contains(relay_parent) && !leaf.is_known_to(id, validator)
 		};
@@ -261,7 +262,7 @@ impl Gossip {
 			.peers
 			.iter()
 			.filter(interested)
-			.partition(|(_, peer)| grid.is_some_and(|grid| grid.demands(validator, peer)));
+			.partition(|(_, peer)| routing.is_some_and(|(grid, routing)| grid.demands(routing, peer)));
 		let mut drawn: Vec<_> =
 			others.iter().map(|(id, _)| (self.draw(relay_parent, Some(validator), id), *id)).collect();
 		drawn.sort();

@@ -17,6 +17,8 @@ pub struct Topology {
 	discovery_keys: Vec<AuthorityDiscoveryId>,
 	side: usize,
 	local: Option<u32>,
+	/// Our own neighbours: every message is routed by them.
+	neighbors: GridNeighbors,
 }
 
 /// Row and column neighbours of a place in the square, by index in the discovery keys.
@@ -50,7 +52,16 @@ impl Topology {
 		for (position, index) in canonical.iter().enumerate() {
 			positions[*index as usize] = position as u32;
 		}
-		Self { canonical, positions, discovery_keys: info.discovery_keys.clone(), side: n.isqrt(), local }
+		let mut topology = Self {
+			canonical,
+			positions,
+			discovery_keys: info.discovery_keys.clone(),
+			side: n.isqrt(),
+			local,
+			neighbors: GridNeighbors::default(),
+		};
+		topology.neighbors = local.map(|index| topology.neighbors_of(index)).unwrap_or_default();
+		topology
 	}
 
 	/// Our own index in the discovery keys.
@@ -95,8 +106,8 @@ impl Topology {
 	}
 
 	/// Our own neighbours; empty if we are not in the square.
-	pub fn local_neighbors(&self) -> GridNeighbors {
-		self.local.map(|index| self.neighbors_of(index)).unwrap_or_default()
+	pub fn local_neighbors(&self) -> &GridNeighbors {
+		&self.neighbors
 	}
 
 	/// Where a message that `originator` made goes next.
