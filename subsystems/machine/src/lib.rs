@@ -17,9 +17,11 @@
 //! | [`crypto`] | [`Signer`] and [`Verifier`]: so that a simulation can use a cheap scheme |
 //! | [`storage`] | what machines keep on disk |
 //! | [`grid`] | the gossip topology: validators in a square |
+//! | [`by_hash`] | maps whose keys are hashes already |
 
 #![forbid(unsafe_code)]
 
+pub mod by_hash;
 pub mod context;
 pub mod crypto;
 pub mod grid;

@@ -17,11 +17,13 @@ mod inherit;
 
 use crate::{
 	candidate::{Backing, Candidate},
-	positions::{HashKeys, Positions},
 	storage::Storage,
 	Refusal,
 };
-use headway_machine::{CandidateRef, FragmentState};
+use headway_machine::{
+	by_hash::{ByHash, HashKeys},
+	CandidateRef, FragmentState,
+};
 use headway_primitives::{
 	constraints::{ConstraintError, Constraints, RelayParentInfo},
 	BlockNumber, CandidateHash, Hash, HeadData,
@@ -102,8 +104,8 @@ pub(crate) struct FragmentChain {
 	/// How many nodes are pending; they come first.
 	n_pending: usize,
 	/// Position of each head of the path: 0 is the included head, `i + 1` what node `i` produces.
-	heads: Positions<Hash>,
-	positions: Positions<CandidateHash>,
+	heads: ByHash<Hash, usize>,
+	positions: ByHash<CandidateHash, usize>,
 	unconnected: Storage,
 	/// Candidates of the ancestor's path that are included by now, or were pending there: they are the relay
 	/// chain's.
@@ -114,11 +116,11 @@ impl FragmentChain {
 	/// A chain with the candidates that are pending on chain, as far as they follow each other.
 	pub(crate) fn new(scope: Scope, pending: Vec<Pending>) -> Self {
 		let mut chain = Self {
-			heads: Positions::from_iter([(scope.required_head_hash, 0)]),
+			heads: ByHash::from_iter([(scope.required_head_hash, 0)]),
 			scope,
 			nodes: Vec::new(),
 			n_pending: 0,
-			positions: Positions::default(),
+			positions: ByHash::default(),
 			unconnected: Storage::default(),
 			done: BTreeSet::new(),
 		};

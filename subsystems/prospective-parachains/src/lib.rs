@@ -21,7 +21,7 @@
 //! | `chain` | the fragment chain: the path, the candidates beside it, forks, cycles |
 //! | `losses` | which candidates lost their last place, and that it is said once |
 //! | `questions` | relay parents that have to be asked for, and what waits for them |
-//! | `candidate`, `storage`, `positions` | a candidate with its hashes; candidates by hash and by head; places in a path |
+//! | `candidate`, `storage` | a candidate with its hashes; candidates by hash and by head |
 //! | [`refusal`] | why a candidate has no place |
 //! | `view` | a fragment chain for people to look at |
 //!
@@ -35,7 +35,6 @@ mod chain;
 pub mod events;
 mod losses;
 pub mod machine;
-mod positions;
 mod questions;
 pub mod refusal;
 mod scheduling_parent;
