@@ -69,6 +69,7 @@ pub(crate) struct InFlight {
 ///   with their scheduling parent.
 /// - `sources`: per entry, each connected peer at most once.
 /// - `in_flight`, `busy`: [`IN_FLIGHT_MAX`] requests, one per peer.
+/// - `rested_at`: as many as requests failed within [`RETRY_DELAY`].
 ///
 /// A validator that describes a candidate that does not exist costs us one request in [`RETRY_DELAY`] to it, and only as
 /// long as nothing better is waiting.
@@ -78,6 +79,8 @@ pub(crate) struct Requests {
 	in_flight: BTreeMap<Token, InFlight>,
 	busy: BTreeSet<PeerId>,
 	next_sequence: u64,
+	/// When sources that rest have rested.
+	rested_at: BTreeSet<Timestamp>,
 	/// Something changed, so that a request may be possible that was not.
 	dirty: bool,
 }
@@ -191,24 +194,22 @@ impl Requests {
 			entry.attempts = entry.attempts.saturating_add(1);
 			for source in entry.sources.iter_mut().filter(|source| source.peer == request.peer) {
 				source.not_before = now + RETRY_DELAY;
+				self.rested_at.insert(source.not_before);
 			}
 		}
 	}
 
 	/// Time passed: sources may have rested enough.
 	pub(crate) fn tick(&mut self, now: Timestamp) {
-		let rested = |source: &Source| source.not_before != Timestamp::default() && source.not_before <= now;
-		let mut sources = self.entries.values_mut().flat_map(|entry| &mut entry.sources);
-		while let Some(source) = sources.find(|source| rested(source)) {
-			source.not_before = Timestamp::default();
+		while self.rested_at.first().is_some_and(|at| *at <= now) {
+			self.rested_at.pop_first();
 			self.dirty = true;
 		}
 	}
 
 	/// When the next source has rested.
 	pub(crate) fn deadline(&self) -> Option<Timestamp> {
-		let sources = self.entries.values().flat_map(|entry| &entry.sources);
-		sources.map(|source| source.not_before).filter(|at| *at != Timestamp::default()).min()
+		self.rested_at.first().copied()
 	}
 }
 
