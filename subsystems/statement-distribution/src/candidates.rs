@@ -1,7 +1,7 @@
 //! Candidates that we heard of: unconfirmed ones, of which peers claim something, and confirmed ones, which we have in
 //! full (backing pipeline §4.2).
 
-use headway_machine::{HypotheticalCandidate, PeerId};
+use headway_machine::{by_hash::ByHash, HypotheticalCandidate, PeerId};
 use headway_primitives::{
 	CandidateHash, CommittedCandidateReceiptV2, GroupIndex, Hash, ParaId, PersistedValidationData,
 };
@@ -98,7 +98,7 @@ pub(crate) struct Reckoning {
 /// came with a response that held; they are as large as receipts are. All go with their scheduling parent.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
-	candidates: BTreeMap<CandidateHash, Candidate>,
+	candidates: ByHash<CandidateHash, Candidate>,
 	/// Confirmed candidates by what they build on.
 	by_parent: BTreeMap<(Hash, ParaId), BTreeSet<CandidateHash>>,
 }
@@ -165,12 +165,15 @@ impl Candidates {
 		}
 	}
 
-	/// All confirmed candidates.
-	pub(crate) fn all_confirmed(&self) -> impl Iterator<Item = &Confirmed> {
-		self.candidates.values().filter_map(|candidate| match candidate {
+	/// All confirmed candidates, by hash.
+	pub(crate) fn all_confirmed(&self) -> Vec<&Confirmed> {
+		let confirmed = self.candidates.values().filter_map(|candidate| match candidate {
 			Candidate::Confirmed(confirmed) => Some(confirmed),
 			Candidate::Unconfirmed(_) => None,
-		})
+		});
+		let mut confirmed: Vec<_> = confirmed.collect();
+		confirmed.sort_by_key(|confirmed| confirmed.hash);
+		confirmed
 	}
 
 	/// Confirmed candidates of a para that build on a head.

@@ -1,16 +1,16 @@
 //! Connected peers: which validators they are, and which scheduling parents they work on.
 
 use crate::{sessions::Session, view::RetainedView};
-use headway_machine::{wire::VIEW_HEADS_MAX, PeerId};
+use headway_machine::{by_hash::ByHash, wire::VIEW_HEADS_MAX, PeerId};
 use headway_primitives::{AuthorityDiscoveryId, Hash, ValidatorIndex};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// A peer of the validation set.
 #[derive(Debug, Default)]
 struct Peer {
 	heads: Vec<Hash>,
-	/// Scheduling parents that are retained here and that its heads stand for.
-	implicit: BTreeSet<Hash>,
+	/// Scheduling parents that are retained here and that its heads stand for, ascending: a few.
+	implicit: Vec<Hash>,
 	authority_ids: BTreeSet<AuthorityDiscoveryId>,
 }
 
@@ -23,9 +23,9 @@ struct Peer {
 /// - `by_authority`: discovery keys that authority discovery found for connected peers.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
-	peers: BTreeMap<PeerId, Peer>,
+	peers: ByHash<PeerId, Peer>,
 	/// Whom a validator's messages go to: one peer per key.
-	by_authority: BTreeMap<AuthorityDiscoveryId, PeerId>,
+	by_authority: ByHash<AuthorityDiscoveryId, PeerId>,
 }
 
 impl Peers {
@@ -66,9 +66,10 @@ impl Peers {
 		if self.by_authority.get(id) != Some(from) {
 			return;
 		}
-		let heir = self.peers.iter().find(|(peer, state)| *peer != from && state.authority_ids.contains(id));
-		match heir {
-			Some((peer, _)) => self.by_authority.insert(id.clone(), peer.clone()),
+		let others =
+			self.peers.iter().filter(|(peer, state)| *peer != from && state.authority_ids.contains(id));
+		match others.map(|(peer, _)| peer).min() {
+			Some(peer) => self.by_authority.insert(id.clone(), peer.clone()),
 			None => self.by_authority.remove(id),
 		};
 	}
@@ -81,20 +82,26 @@ impl Peers {
 		state.refresh(view)
 	}
 
-	/// Our own view changed. Answers the scheduling parents that peers newly work on, as far as we know.
+	/// Our own view changed. Answers the scheduling parents that peers newly work on, as far as we know, by peer.
 	pub(crate) fn refresh(&mut self, view: &RetainedView) -> Vec<(PeerId, Vec<Hash>)> {
-		self.peers.iter_mut().map(|(peer, state)| (peer.clone(), state.refresh(view))).collect()
+		let fresh = self.peers.iter_mut().map(|(peer, state)| (peer, state.refresh(view)));
+		let fresh = fresh.filter(|(_, fresh)| !fresh.is_empty());
+		let mut fresh: Vec<_> = fresh.map(|(peer, fresh)| (peer.clone(), fresh)).collect();
+		fresh.sort();
+		fresh
 	}
 
-	/// All peers with the scheduling parents that they work on.
+	/// All peers with the scheduling parents that they work on, by peer.
 	pub(crate) fn implicit_views(&self) -> Vec<(PeerId, Vec<Hash>)> {
-		let view = |(peer, state): (&PeerId, &Peer)| (peer.clone(), state.implicit.iter().copied().collect());
-		self.peers.iter().map(view).collect()
+		let view = |(peer, state): (&PeerId, &Peer)| (peer.clone(), state.implicit.clone());
+		let mut views: Vec<_> = self.peers.iter().map(view).collect();
+		views.sort();
+		views
 	}
 
 	/// The scheduling parents that a peer works on.
 	pub(crate) fn implicit_view(&self, peer: &PeerId) -> Vec<Hash> {
-		self.peers.get(peer).into_iter().flat_map(|state| state.implicit.iter().copied()).collect()
+		self.peers.get(peer).map(|state| state.implicit.clone()).unwrap_or_default()
 	}
 
 	/// Whether a peer is connected.
@@ -110,8 +117,10 @@ impl Peers {
 	/// Validators of a session that a peer is, ascending; active or not.
 	pub(crate) fn validators(&self, peer: &PeerId, session: &Session) -> Vec<ValidatorIndex> {
 		let ids = self.peers.get(peer).into_iter().flat_map(|state| &state.authority_ids);
-		let validators: BTreeSet<_> = ids.filter_map(|id| session.index_of(id)).collect();
-		validators.into_iter().collect()
+		let mut validators: Vec<_> = ids.filter_map(|id| session.index_of(id)).collect();
+		validators.sort();
+		validators.dedup();
+		validators
 	}
 
 	/// The peer that messages for a validator go to.
@@ -122,8 +131,10 @@ impl Peers {
 
 impl Peer {
 	fn refresh(&mut self, view: &RetainedView) -> Vec<Hash> {
-		let implicit: BTreeSet<_> = self.heads.iter().flat_map(|head| view.allowed_under(head)).collect();
-		let fresh = implicit.difference(&self.implicit).copied().collect();
+		let mut implicit: Vec<_> = self.heads.iter().flat_map(|head| view.allowed_under(head)).collect();
+		implicit.sort();
+		implicit.dedup();
+		let fresh = implicit.iter().filter(|hash| !self.implicit.contains(hash)).copied().collect();
 		self.implicit = implicit;
 		fresh
 	}

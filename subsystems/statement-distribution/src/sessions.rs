@@ -2,7 +2,7 @@
 
 use crate::grid_view::GridView;
 use headway_machine::wire::BackedCandidateManifest;
-use headway_machine::{grid::Topology, PeerId, SessionContext};
+use headway_machine::{by_hash::ByHash, grid::Topology, PeerId, SessionContext};
 use headway_primitives::{AuthorityDiscoveryId, GroupIndex, SessionIndex, ValidatorIndex};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,16 +15,18 @@ const PARKED_MANIFESTS_PER_PEER_MAX: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
 	members: Vec<Vec<ValidatorIndex>>,
-	places: BTreeMap<ValidatorIndex, (GroupIndex, usize)>,
+	/// By validator: at most as many as there are.
+	places: Vec<Option<(GroupIndex, usize)>>,
 }
 
 impl Groups {
 	/// Indexes groups. A validator that stands in several belongs to the first.
 	pub(crate) fn new(members: Vec<Vec<ValidatorIndex>>) -> Self {
-		let mut places = BTreeMap::new();
+		let highest = members.iter().flatten().max();
+		let mut places = vec![None; highest.map_or(0, |validator| validator.0 as usize + 1)];
 		for (group, validators) in members.iter().enumerate() {
 			for (position, validator) in validators.iter().enumerate() {
-				places.entry(*validator).or_insert((GroupIndex(group as u32), position));
+				places[validator.0 as usize].get_or_insert((GroupIndex(group as u32), position));
 			}
 		}
 		Self { members, places }
@@ -42,7 +44,7 @@ impl Groups {
 
 	/// Group of a validator, and its position there.
 	pub(crate) fn locate(&self, validator: ValidatorIndex) -> Option<(GroupIndex, usize)> {
-		self.places.get(&validator).copied()
+		self.places.get(validator.0 as usize).copied().flatten()
 	}
 }
 
@@ -57,7 +59,7 @@ pub(crate) struct Session {
 	pub(crate) grid: Option<GridView>,
 	/// Manifests that came before the topology, in order.
 	parked: Vec<(PeerId, BackedCandidateManifest)>,
-	by_discovery_key: BTreeMap<AuthorityDiscoveryId, ValidatorIndex>,
+	by_discovery_key: ByHash<AuthorityDiscoveryId, ValidatorIndex>,
 	topology_index: Option<ValidatorIndex>,
 }
 

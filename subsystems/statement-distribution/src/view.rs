@@ -3,7 +3,7 @@
 
 use headway_machine::{LeafContext, LeavesUpdate};
 use headway_primitives::{BlockNumber, Hash};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Blocks below a leaf that are retained at least, however short the allowed ancestry is.
 const RETAINED_MIN: BlockNumber = 2;
@@ -66,20 +66,23 @@ impl RetainedView {
 		self.blocks.contains_key(hash)
 	}
 
-	/// The retained blocks that somebody whose head is `head` works on.
+	/// The retained blocks that somebody whose head is `head` works on, ascending.
 	///
 	/// Of a block that never was our leaf, we know only what is below it in the ancestry of one that was: that is less than
 	/// its own allowed ancestry, never more.
-	pub(crate) fn allowed_under(&self, head: &Hash) -> BTreeSet<Hash> {
-		let Some(block) = self.blocks.get(head) else { return BTreeSet::new() };
+	pub(crate) fn allowed_under(&self, head: &Hash) -> Vec<Hash> {
+		let Some(block) = self.blocks.get(head) else { return Vec::new() };
 		let through_descendants = || {
 			let all = self.blocks.values().filter_map(|block| block.allowed.as_ref());
 			all.flat_map(|allowed| allowed.iter().skip_while(|hash| *hash != head))
 				.copied()
 				.collect::<Vec<_>>()
 		};
-		let allowed = block.allowed.clone().unwrap_or_else(through_descendants);
-		allowed.into_iter().filter(|hash| self.contains(hash)).collect()
+		let mut allowed = block.allowed.clone().unwrap_or_else(through_descendants);
+		allowed.retain(|hash| self.contains(hash));
+		allowed.sort();
+		allowed.dedup();
+		allowed
 	}
 }
 

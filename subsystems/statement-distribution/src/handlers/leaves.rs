@@ -1,7 +1,7 @@
 //! Our view, peers and topologies (backing pipeline §4.12).
 
 use super::{About, Ctx};
-use crate::{parent::ParentState, requests::Origin, StatementDistribution};
+use crate::{candidates::Confirmed, parent::ParentState, requests::Origin, StatementDistribution};
 use headway_machine::{
 	wire::{CollationVersion, StatementMessage, ValidationMessage},
 	LeavesUpdate, NetworkEvent, PeerId, PeerSet, Reason,
@@ -33,7 +33,7 @@ impl StatementDistribution {
 		}
 		if let Some(leaf) = update.activated.as_ref().filter(|leaf| self.view.is_leaf(&leaf.hash())) {
 			let hypotheticals =
-				self.candidates.all_confirmed().map(|candidate| candidate.hypothetical()).collect();
+				self.candidates.all_confirmed().into_iter().map(Confirmed::hypothetical).collect();
 			self.query_membership(ctx, hypotheticals, Some(leaf.hash()));
 		}
 	}
