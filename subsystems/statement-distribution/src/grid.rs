@@ -4,8 +4,9 @@
 use crate::{
 	filter::{self, Kind},
 	grid_view::GroupView,
+	votes::Votes,
 };
-use headway_machine::wire::StatementFilter;
+use headway_machine::{by_hash::ByHash, wire::StatementFilter};
 use headway_primitives::{CandidateHash, CompactStatement, GroupIndex, Hash, ParaId, ValidatorIndex};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,7 +61,7 @@ pub(crate) enum ManifestError {
 /// Manifests that one validator sent.
 #[derive(Debug, Default)]
 struct Received {
-	manifests: BTreeMap<CandidateHash, ManifestSummary>,
+	manifests: ByHash<CandidateHash, ManifestSummary>,
 	/// How many candidates each member of a group proposed for a para, by these manifests.
 	seconded: BTreeMap<(GroupIndex, ParaId), Vec<usize>>,
 }
@@ -83,12 +84,10 @@ impl Received {
 			}
 		}
 		// Only what is new counts: a repeated manifest is no new proposal.
-		let fresh: Vec<usize> = (0..rules.group_size)
-			.filter(|position| filter::contains(&manifest.knowledge, *position, Kind::Seconded))
-			.filter(|position| {
-				!previous.is_some_and(|p| filter::contains(&p.knowledge, *position, Kind::Seconded))
-			})
-			.collect();
+		let is_fresh = |position: &usize| {
+			!previous.is_some_and(|p| filter::contains(&p.knowledge, *position, Kind::Seconded))
+		};
+		let fresh: Vec<usize> = manifest.knowledge.seconded_in_group.iter_ones().filter(is_fresh).collect();
 		let counts = self.seconded.entry((manifest.group, manifest.para));
 		let counts = counts.or_insert_with(|| vec![0; rules.group_size]);
 		if fresh.iter().any(|position| counts[*position] >= rules.seconding_limit) {
@@ -104,11 +103,11 @@ impl Received {
 #[derive(Debug, Default)]
 struct Mutual {
 	/// What it knows; none until it sent a manifest or an acknowledgement.
-	remote: Option<StatementFilter>,
+	remote: Option<Votes>,
 	/// What we told it; none until we sent a manifest or an acknowledgement.
-	local: Option<StatementFilter>,
+	local: Option<Votes>,
 	/// What it sent us directly.
-	received: Option<StatementFilter>,
+	received: Option<Votes>,
 }
 
 impl Mutual {
@@ -122,20 +121,16 @@ impl Mutual {
 struct Backed {
 	group: GroupIndex,
 	/// Statements that we hold.
-	known: StatementFilter,
+	known: Votes,
 	mutual: BTreeMap<ValidatorIndex, Mutual>,
 }
 
 impl Backed {
 	/// Statements that a neighbour is to get: those that we hold and it lacks, once manifests were exchanged.
 	fn missing(&self, validator: ValidatorIndex) -> Vec<(usize, Kind)> {
-		let Some(mutual) = self.mutual.get(&validator).filter(|mutual| mutual.exchanged()) else {
-			return Vec::new();
-		};
-		let lacks = |(position, kind): &(usize, Kind)| {
-			!mutual.remote.as_ref().is_some_and(|remote| filter::contains(remote, *position, *kind))
-		};
-		filter::ones(&self.known).filter(lacks).collect()
+		let mutual = self.mutual.get(&validator).filter(|mutual| mutual.exchanged());
+		let remote = mutual.and_then(|mutual| mutual.remote.as_ref());
+		remote.into_iter().flat_map(|remote| self.known.without(remote)).collect()
 	}
 }
 
@@ -164,8 +159,8 @@ pub(crate) struct Provider {
 #[derive(Debug, Default)]
 pub(crate) struct GridTracker {
 	received: BTreeMap<ValidatorIndex, Received>,
-	unconfirmed: BTreeMap<CandidateHash, BTreeSet<ValidatorIndex>>,
-	backed: BTreeMap<CandidateHash, Backed>,
+	unconfirmed: ByHash<CandidateHash, BTreeSet<ValidatorIndex>>,
+	backed: ByHash<CandidateHash, Backed>,
 	pending_manifests: BTreeMap<ValidatorIndex, BTreeMap<CandidateHash, ManifestKind>>,
 }
 
@@ -194,15 +189,16 @@ impl GridTracker {
 		if manifest.knowledge.backing_validators() < rules.threshold {
 			return Err(ManifestError::Insufficient);
 		}
-		let (group, knowledge) = (manifest.group, manifest.knowledge.clone());
+		let (group, knowledge) = (manifest.group, Votes::from(&manifest.knowledge));
 		self.received.entry(sender).or_default().import(rules, candidate, manifest)?;
 		match self.backed.get_mut(&candidate) {
 			Some(backed) if backed.group == group => {
 				let mutual = backed.mutual.entry(sender).or_default();
 				// It may have sent or got more since the manifest was written.
-				let remote = mutual.remote.get_or_insert_with(|| StatementFilter::blank(rules.group_size));
-				filter::ones(&knowledge)
-					.for_each(|(position, kind)| filter::set(remote, position, kind, true));
+				match &mut mutual.remote {
+					Some(remote) => remote.extend(&knowledge),
+					None => mutual.remote = Some(knowledge),
+				}
 				let acknowledge = kind == ManifestKind::Full && !sent;
 				if acknowledge {
 					let pending = self.pending_manifests.entry(sender).or_default();
@@ -225,7 +221,7 @@ impl GridTracker {
 		view: Option<&GroupView>,
 		candidate: CandidateHash,
 		group: GroupIndex,
-		known: StatementFilter,
+		known: Votes,
 	) -> Vec<(ValidatorIndex, ManifestKind)> {
 		if self.backed.contains_key(&candidate) {
 			return Vec::new();
@@ -234,16 +230,30 @@ impl GridTracker {
 		for sender in self.unconfirmed.remove(&candidate).into_iter().flatten() {
 			let manifest = self.received.get(&sender).and_then(|received| received.manifests.get(&candidate));
 			if let Some(manifest) = manifest.filter(|manifest| manifest.group == group) {
-				mutual.entry(sender).or_default().remote = Some(manifest.knowledge.clone());
+				mutual.entry(sender).or_default().remote = Some(Votes::from(&manifest.knowledge));
 			}
 		}
 		self.backed.insert(candidate, Backed { group, known, mutual });
 		view.map(|view| self.queue_manifests(view, candidate)).unwrap_or_default()
 	}
 
-	/// Candidates that are backed, with their groups.
+	/// Candidates that are backed, with their groups, by hash.
 	pub(crate) fn backed(&self) -> Vec<(CandidateHash, GroupIndex)> {
-		self.backed.iter().map(|(candidate, backed)| (*candidate, backed.group)).collect()
+		let backed = self.backed.iter().map(|(candidate, backed)| (*candidate, backed.group));
+		let mut backed: Vec<_> = backed.collect();
+		backed.sort();
+		backed
+	}
+
+	/// Candidates of which we exchanged manifests with a neighbour, by hash.
+	pub(crate) fn exchanged(&self, validator: ValidatorIndex) -> Vec<CandidateHash> {
+		let exchanged = self
+			.backed
+			.iter()
+			.filter(|(_, backed)| backed.mutual.get(&validator).is_some_and(|mutual| mutual.exchanged()));
+		let mut exchanged: Vec<_> = exchanged.map(|(candidate, _)| *candidate).collect();
+		exchanged.sort();
+		exchanged
 	}
 
 	/// Queues what neighbours are to be told about a backed candidate: also when the topology comes after the candidate.
@@ -278,7 +288,7 @@ impl GridTracker {
 		&mut self,
 		validator: ValidatorIndex,
 		candidate: CandidateHash,
-		knowledge: StatementFilter,
+		knowledge: Votes,
 	) {
 		if let Some(pending) = self.pending_manifests.get_mut(&validator) {
 			pending.remove(&candidate);
@@ -308,26 +318,29 @@ impl GridTracker {
 		let backed = self.backed.get(&candidate).filter(|backed| backed.group == group);
 		let lacks = |mutual: &Mutual| {
 			mutual.exchanged()
-				&& !mutual.remote.as_ref().is_some_and(|remote| filter::contains(remote, position, kind))
+				&& !mutual.remote.as_ref().is_some_and(|remote| remote.contains(position, kind))
 		};
 		let mutual = backed.into_iter().flat_map(|backed| &backed.mutual);
 		mutual.filter(|(_, mutual)| lacks(mutual)).map(|(validator, _)| *validator).collect()
 	}
 
-	/// Neighbours that may send us a statement directly: manifests were exchanged, and they did not send it yet.
+	/// Those of some neighbours that may send us a statement directly: manifests were exchanged, and they did not send it
+	/// yet.
 	pub(crate) fn statement_providers(
 		&self,
+		among: &[ValidatorIndex],
 		candidate: CandidateHash,
 		group: GroupIndex,
 		position: usize,
 		kind: Kind,
 	) -> Vec<Provider> {
-		let has = |filter: &Option<StatementFilter>| {
-			filter.as_ref().is_some_and(|filter| filter::contains(filter, position, kind))
+		let has = |votes: &Option<Votes>| votes.as_ref().is_some_and(|votes| votes.contains(position, kind));
+		let Some(backed) = self.backed.get(&candidate).filter(|backed| backed.group == group) else {
+			return Vec::new();
 		};
-		let backed = self.backed.get(&candidate).filter(|backed| backed.group == group);
-		let mutual = backed.into_iter().flat_map(|backed| &backed.mutual);
-		mutual
+		among
+			.iter()
+			.filter_map(|validator| Some((validator, backed.mutual.get(validator)?)))
 			.filter(|(_, mutual)| mutual.exchanged() && !has(&mutual.received))
 			.map(|(validator, mutual)| Provider {
 				validator: *validator,
@@ -346,14 +359,13 @@ impl GridTracker {
 		received: bool,
 	) {
 		let Some(backed) = self.backed.get_mut(&candidate) else { return };
-		let group_size = backed.known.seconded_in_group.len();
 		let Some(mutual) = backed.mutual.get_mut(&counterparty) else { return };
 		if let (Some(remote), Some(local)) = (&mut mutual.remote, &mut mutual.local) {
-			filter::set(remote, position, kind, true);
-			filter::set(local, position, kind, true);
+			remote.insert(position, kind);
+			local.insert(position, kind);
 			if received {
-				let filter = mutual.received.get_or_insert_with(|| StatementFilter::blank(group_size));
-				filter::set(filter, position, kind, true);
+				let received = mutual.received.get_or_insert_with(|| backed.known.to_none());
+				received.insert(position, kind);
 			}
 		}
 	}
@@ -367,7 +379,7 @@ impl GridTracker {
 		kind: Kind,
 	) {
 		if let Some(backed) = self.backed.get_mut(&candidate).filter(|backed| backed.group == group) {
-			filter::set(&mut backed.known, position, kind, true);
+			backed.known.insert(position, kind);
 		}
 	}
 

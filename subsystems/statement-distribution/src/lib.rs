@@ -20,7 +20,7 @@
 //! | `requests`, `response` | which candidates to fetch from whom; judging what comes back |
 //! | `answers` | how fast we answer requests |
 //! | `peers`, `view`, `sessions`, `parent` | connected peers; retained blocks; what is kept per session and per scheduling parent |
-//! | `filter` | operations on bit vectors of statements |
+//! | `filter`, `votes` | operations on bit vectors of statements, as they come; sets of statements, as they are kept |
 
 #![forbid(unsafe_code)]
 
@@ -40,6 +40,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod view;
+mod votes;
 
 use headway_machine::{
 	wire::InboundRequest, Effects, LeavesUpdate, Membership, MembershipQuery, NetworkEffect, NetworkEvent,

@@ -3,6 +3,7 @@
 use crate::{
 	filter::{self, Kind},
 	sessions::Groups,
+	votes::Votes,
 };
 use headway_machine::wire::StatementFilter;
 use headway_primitives::{CandidateHash, CompactStatement, GroupIndex, SignedStatement, ValidatorIndex};
@@ -81,13 +82,13 @@ impl StatementStore {
 	}
 
 	/// Which statements of a group about a candidate are stored.
-	pub(crate) fn filter(&self, group: GroupIndex, candidate: CandidateHash) -> StatementFilter {
-		let mut filter = StatementFilter::blank(self.groups.get(group).map_or(0, <[_]>::len));
+	pub(crate) fn votes(&self, group: GroupIndex, candidate: CandidateHash) -> Votes {
+		let mut votes = Votes::none(self.groups.get(group).map_or(0, <[_]>::len));
 		for (kind, position) in self.statements.get(&(group, candidate)).into_iter().flat_map(BTreeMap::keys)
 		{
-			filter::set(&mut filter, *position, *kind, true);
+			votes.insert(*position, *kind);
 		}
-		filter
+		votes
 	}
 
 	/// Statements of a group about a candidate without those in `mask`.
@@ -174,9 +175,9 @@ mod tests {
 		let mut store = store();
 		store.insert(statement(3, Kind::Seconded), false);
 		store.insert(statement(4, Kind::Valid), false);
-		assert_eq!(show(&store.filter(GroupIndex(1), CANDIDATE)), "vs");
-		assert_eq!(show(&store.filter(GroupIndex(0), CANDIDATE)), "...");
-		assert_eq!(show(&store.filter(GroupIndex(7), CANDIDATE)), "");
+		assert_eq!(show(&store.votes(GroupIndex(1), CANDIDATE).to_filter()), "vs");
+		assert_eq!(show(&store.votes(GroupIndex(0), CANDIDATE).to_filter()), "...");
+		assert_eq!(show(&store.votes(GroupIndex(7), CANDIDATE).to_filter()), "");
 	}
 
 	#[test]

@@ -14,6 +14,10 @@ fn candidate(c: char) -> CandidateHash {
 	CandidateHash(Hash::repeat_byte(c as u8))
 }
 
+fn votes(text: &str) -> Votes {
+	Votes::from(&parse(text))
+}
+
 fn manifest(knowledge: &str) -> ManifestSummary {
 	ManifestSummary {
 		group: GROUP,
@@ -131,23 +135,23 @@ fn backed_goes_to_the_send_set_and_is_acknowledged_to_those_that_told_us() {
 		for from in told_by {
 			assert_eq!(import(&mut grid, *from, 'A', Full, "sv."), Ok(false));
 		}
-		let targets = grid.add_backed(Some(&view()), candidate('A'), GROUP, parse("sv."));
+		let targets = grid.add_backed(Some(&view()), candidate('A'), GROUP, votes("sv."));
 		let targets: Vec<_> = targets.into_iter().map(|(v, kind)| (v.0, kind)).collect();
 		assert_eq!(targets, expected, "told by {told_by:?}");
-		assert!(grid.add_backed(Some(&view()), candidate('A'), GROUP, parse("sv.")).is_empty());
+		assert!(grid.add_backed(Some(&view()), candidate('A'), GROUP, votes("sv.")).is_empty());
 	}
 }
 
 #[test]
 fn a_manifest_of_a_backed_candidate_is_to_be_acknowledged_with_what_the_sender_lacks() {
 	let mut grid = GridTracker::default();
-	grid.add_backed(Some(&view()), candidate('A'), GROUP, parse("svb"));
+	grid.add_backed(Some(&view()), candidate('A'), GROUP, votes("svb"));
 	assert_eq!(import(&mut grid, 20, 'A', ManifestKind::Full, "s.v"), Ok(true));
 	let sender = ValidatorIndex(20);
 	assert_eq!(grid.pending_manifests(sender), [(candidate('A'), ManifestKind::Acknowledgement)]);
 	// Statements follow only after the acknowledgement.
 	assert!(grid.pending_statements(sender, candidate('A')).is_empty());
-	grid.manifest_sent(sender, candidate('A'), parse("svb"));
+	grid.manifest_sent(sender, candidate('A'), votes("svb"));
 	assert!(grid.pending_manifests(sender).is_empty());
 	assert_eq!(grid.pending_statements(sender, candidate('A')), [(2, Kind::Seconded), (1, Kind::Valid)]);
 }
@@ -156,8 +160,8 @@ fn a_manifest_of_a_backed_candidate_is_to_be_acknowledged_with_what_the_sender_l
 fn manifests_that_cross_need_no_acknowledgement() {
 	let mut grid = GridTracker::default();
 	let both = ValidatorIndex(30);
-	grid.add_backed(Some(&view()), candidate('A'), GROUP, parse("sv."));
-	grid.manifest_sent(both, candidate('A'), parse("sv."));
+	grid.add_backed(Some(&view()), candidate('A'), GROUP, votes("sv."));
+	grid.manifest_sent(both, candidate('A'), votes("sv."));
 	assert_eq!(import(&mut grid, 30, 'A', ManifestKind::Full, "sv."), Ok(false));
 	grid.learned(candidate('A'), GROUP, 2, Kind::Valid);
 	assert_eq!(grid.pending_statements(both, candidate('A')), [(2, Kind::Valid)]);
@@ -166,11 +170,11 @@ fn manifests_that_cross_need_no_acknowledgement() {
 #[test]
 fn a_late_topology_finds_the_backed_candidates() {
 	let mut grid = GridTracker::default();
-	assert!(grid.add_backed(None, candidate('A'), GROUP, parse("sv.")).is_empty());
+	assert!(grid.add_backed(None, candidate('A'), GROUP, votes("sv.")).is_empty());
 	let (candidate, group) = grid.backed()[0];
 	assert_eq!((candidate, group), (self::candidate('A'), GROUP));
 	assert_eq!(grid.queue_manifests(&view(), candidate).len(), 2);
-	grid.manifest_sent(ValidatorIndex(10), candidate, parse("sv."));
+	grid.manifest_sent(ValidatorIndex(10), candidate, votes("sv."));
 	// And finds them once.
 	assert_eq!(grid.queue_manifests(&view(), candidate), [(ValidatorIndex(30), ManifestKind::Full)]);
 }
@@ -178,8 +182,8 @@ fn a_late_topology_finds_the_backed_candidates() {
 /// Both sides told each other.
 fn exchanged(told: &str, heard: &str) -> GridTracker {
 	let mut grid = GridTracker::default();
-	grid.add_backed(Some(&view()), candidate('A'), GROUP, parse(told));
-	grid.manifest_sent(ValidatorIndex(10), candidate('A'), parse(told));
+	grid.add_backed(Some(&view()), candidate('A'), GROUP, votes(told));
+	grid.manifest_sent(ValidatorIndex(10), candidate('A'), votes(told));
 	assert_eq!(import(&mut grid, 10, 'A', ManifestKind::Acknowledgement, heard), Ok(false));
 	grid
 }
@@ -203,8 +207,9 @@ fn statements_go_directly_once_both_sides_know_that_the_other_knows() {
 
 #[test]
 fn who_may_provide_a_statement() {
+	let among = [10, 20].map(ValidatorIndex);
 	let provider = |grid: &GridTracker, position, kind| {
-		let providers = grid.statement_providers(candidate('A'), GROUP, position, kind);
+		let providers = grid.statement_providers(&among, candidate('A'), GROUP, position, kind);
 		providers.first().map(|provider| (provider.validator.0, provider.knows_that_we_know))
 	};
 	let mut grid = exchanged("sv.", "svv");
@@ -217,13 +222,17 @@ fn who_may_provide_a_statement() {
 	}
 	grid.note_direct(candidate('A'), 2, Kind::Valid, ValidatorIndex(10), true);
 	assert_eq!(provider(&grid, 2, Kind::Valid), None);
-	let other_group = grid.statement_providers(candidate('A'), GroupIndex(1), 0, Kind::Valid);
+	assert!(
+		grid.statement_providers(&[], candidate('A'), GROUP, 2, Kind::Seconded).is_empty(),
+		"others are not asked"
+	);
+	let other_group = grid.statement_providers(&among, candidate('A'), GroupIndex(1), 0, Kind::Valid);
 	assert!(other_group.is_empty());
-	assert!(grid.statement_providers(candidate('B'), GROUP, 0, Kind::Valid).is_empty());
+	assert!(grid.statement_providers(&among, candidate('B'), GROUP, 0, Kind::Valid).is_empty());
 	// Without an acknowledgement nobody may.
 	let mut half = GridTracker::default();
-	half.add_backed(Some(&view()), candidate('A'), GROUP, parse("sv."));
-	half.manifest_sent(ValidatorIndex(10), candidate('A'), parse("sv."));
+	half.add_backed(Some(&view()), candidate('A'), GROUP, votes("sv."));
+	half.manifest_sent(ValidatorIndex(10), candidate('A'), votes("sv."));
 	assert_eq!(provider(&half, 2, Kind::Valid), None);
 }
 
@@ -232,9 +241,9 @@ fn those_that_we_told_may_ask_until_they_tell_us() {
 	let mut grid = GridTracker::default();
 	let peer = ValidatorIndex(10);
 	assert!(!grid.can_request(peer, candidate('A')));
-	grid.add_backed(Some(&view()), candidate('A'), GROUP, parse("sv."));
+	grid.add_backed(Some(&view()), candidate('A'), GROUP, votes("sv."));
 	assert!(!grid.can_request(peer, candidate('A')));
-	grid.manifest_sent(peer, candidate('A'), parse("sv."));
+	grid.manifest_sent(peer, candidate('A'), votes("sv."));
 	assert!(grid.can_request(peer, candidate('A')));
 	assert_eq!(import(&mut grid, 10, 'A', ManifestKind::Acknowledgement, "sv."), Ok(false));
 	assert!(!grid.can_request(peer, candidate('A')));

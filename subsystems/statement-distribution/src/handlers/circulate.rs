@@ -12,7 +12,6 @@ use headway_machine::{
 	PeerId,
 };
 use headway_primitives::{CandidateHash, CompactStatement, Hash, ValidatorIndex};
-use std::collections::BTreeSet;
 
 impl StatementDistribution {
 	/// Sends a stored statement to everybody who may have it now. Only of confirmed candidates: whoever gets it may ask us
@@ -37,15 +36,15 @@ impl StatementDistribution {
 			let peer = peers.of_validator(validator, session)?;
 			peers.knows(peer, scheduling_parent).then(|| peer.clone())
 		};
-		let mut recipients = BTreeSet::new();
-		let mut members = BTreeSet::new();
+		let mut recipients = Vec::new();
+		let mut members = Vec::new();
 		if let Some(cluster) = parent.cluster_of(group) {
 			members.extend(cluster.tracker.members());
 			for member in members.iter().copied().filter(|member| *member != cluster.local) {
 				if cluster.tracker.can_send(member, originator, statement).is_ok() {
 					if let Some(peer) = peer_of(member) {
 						cluster.tracker.note_sent(member, originator, statement);
-						recipients.insert(peer);
+						recipients.push(peer);
 					}
 				}
 			}
@@ -54,10 +53,12 @@ impl StatementDistribution {
 		for neighbor in parent.grid.statement_targets(candidate, group, position, kind) {
 			if let Some(peer) = peer_of(neighbor).filter(|_| !members.contains(&neighbor)) {
 				parent.grid.note_direct(candidate, position, kind, neighbor, false);
-				recipients.insert(peer);
+				recipients.push(peer);
 			}
 		}
-		ctx.send(recipients.into_iter().collect(), message);
+		recipients.sort();
+		recipients.dedup();
+		ctx.send(recipients, message);
 	}
 
 	/// Sends a peer what waits for it at a scheduling parent: manifests and acknowledgements with the statements that follow
@@ -92,24 +93,31 @@ impl StatementDistribution {
 		let pending =
 			self.parents.get(scheduling_parent).map(|parent| parent.grid.pending_manifests(validator));
 		for (candidate, kind) in pending.into_iter().flatten() {
-			self.send_manifest(ctx, peer, validator, scheduling_parent, candidate, kind);
+			let to = vec![(peer.clone(), validator)];
+			self.send_manifests(ctx, scheduling_parent, candidate, kind, to);
 		}
 	}
 
-	/// Tells a neighbour that we know a backed candidate, and then the statements that it lacks.
-	pub(super) fn send_manifest(
+	/// Tells neighbours, all in the same words, that we know a backed candidate, and then each the statements that it
+	/// lacks.
+	pub(super) fn send_manifests(
 		&mut self,
 		ctx: &mut Ctx,
-		peer: &PeerId,
-		validator: ValidatorIndex,
 		scheduling_parent: &Hash,
 		candidate: CandidateHash,
 		kind: ManifestKind,
+		to: Vec<(PeerId, ValidatorIndex)>,
 	) {
+		if to.is_empty() {
+			return;
+		}
 		let Some(parent) = self.parents.get_mut(scheduling_parent) else { return };
 		let Some(confirmed) = self.candidates.confirmed(candidate) else { return };
-		let statement_knowledge = parent.store.filter(confirmed.group, candidate);
-		parent.grid.manifest_sent(validator, candidate, statement_knowledge.clone());
+		let known = parent.store.votes(confirmed.group, candidate);
+		for (_, validator) in &to {
+			parent.grid.manifest_sent(*validator, candidate, known.clone());
+		}
+		let statement_knowledge = known.to_filter();
 		let message = match kind {
 			ManifestKind::Full => StatementMessage::BackedCandidateManifest(BackedCandidateManifest {
 				scheduling_parent: *scheduling_parent,
@@ -126,8 +134,10 @@ impl StatementDistribution {
 				})
 			},
 		};
-		ctx.send(vec![peer.clone()], message);
-		self.send_direct_statements(ctx, peer, validator, scheduling_parent, candidate);
+		ctx.send(to.iter().map(|(peer, _)| peer.clone()).collect(), message);
+		for (peer, validator) in &to {
+			self.send_direct_statements(ctx, peer, *validator, scheduling_parent, candidate);
+		}
 	}
 
 	/// Sends a neighbour the statements about a backed candidate that it lacks, if manifests were exchanged.
@@ -184,8 +194,8 @@ impl StatementDistribution {
 		validator: ValidatorIndex,
 		scheduling_parent: &Hash,
 	) {
-		let backed = self.parents.get(scheduling_parent).map(|parent| parent.grid.backed());
-		for (candidate, _) in backed.into_iter().flatten() {
+		let exchanged = self.parents.get(scheduling_parent).map(|parent| parent.grid.exchanged(validator));
+		for candidate in exchanged.into_iter().flatten() {
 			self.send_direct_statements(ctx, peer, validator, scheduling_parent, candidate);
 		}
 	}

@@ -9,7 +9,7 @@ use crate::{
 	StatementDistribution,
 };
 use headway_machine::{
-	wire::{BackedCandidateAcknowledgement, BackedCandidateManifest, StatementFilter},
+	wire::{BackedCandidateAcknowledgement, BackedCandidateManifest},
 	HypotheticalCandidate, PeerId, Reason,
 };
 use headway_primitives::{CandidateHash, Hash, ValidatorIndex};
@@ -42,7 +42,8 @@ impl StatementDistribution {
 			self.import_manifest(peer, scheduling_parent, candidate, summary, ManifestKind::Full)?;
 		if acknowledge {
 			let kind = ManifestKind::Acknowledgement;
-			self.send_manifest(ctx, peer, sender, &scheduling_parent, candidate, kind);
+			let to = vec![(peer.clone(), sender)];
+			self.send_manifests(ctx, &scheduling_parent, candidate, kind, to);
 		} else if self.candidates.confirmed(candidate).is_some() {
 			// If both sides announced it at once, that is an exchange too.
 			self.send_direct_statements(ctx, peer, sender, &scheduling_parent, candidate);
@@ -171,15 +172,16 @@ impl StatementDistribution {
 	}
 
 	pub(crate) fn on_backed(&mut self, ctx: &mut Ctx, candidate: CandidateHash) {
-		let Some(confirmed) = self.candidates.confirmed(candidate).cloned() else {
+		let Some(confirmed) = self.candidates.confirmed(candidate) else {
 			// Out of view by now: whatever is backed was confirmed before.
 			ctx.dropped(About::candidate(candidate), Reason::OutOfView);
 			return;
 		};
-		self.announce(ctx, candidate, confirmed.scheduling_parent());
+		let (scheduling_parent, para) = (confirmed.scheduling_parent(), confirmed.para());
 		let head = confirmed.receipt.commitments.head_data.hash();
+		self.announce(ctx, candidate, scheduling_parent);
 		let children: Vec<HypotheticalCandidate> =
-			self.candidates.children(head, confirmed.para()).map(|child| child.hypothetical()).collect();
+			self.candidates.children(head, para).map(|child| child.hypothetical()).collect();
 		self.query_membership(ctx, children, None);
 	}
 
@@ -190,15 +192,19 @@ impl StatementDistribution {
 		};
 		let Some(parent) = self.parents.get_mut(&scheduling_parent) else { return };
 		let Some(session) = self.sessions.get(parent.block.session.index) else { return };
-		let known: StatementFilter = parent.store.filter(group, candidate);
+		let known = parent.store.votes(group, candidate);
 		let view = session.grid.as_ref().and_then(|grid| grid.group(group));
 		let targets = parent.grid.add_backed(view, candidate, group, known);
 		let peers = targets.into_iter().filter_map(|(validator, kind)| {
 			let peer = self.peers.of_validator(validator, session)?;
 			self.peers.knows(peer, &scheduling_parent).then(|| (peer.clone(), validator, kind))
 		});
-		for (peer, validator, kind) in peers.collect::<Vec<_>>() {
-			self.send_manifest(ctx, &peer, validator, &scheduling_parent, candidate, kind);
+		let (to_announce, to_acknowledge): (Vec<_>, Vec<_>) =
+			peers.partition(|(_, _, kind)| *kind == ManifestKind::Full);
+		for (kind, to) in [(ManifestKind::Full, to_announce), (ManifestKind::Acknowledgement, to_acknowledge)]
+		{
+			let to = to.into_iter().map(|(peer, validator, _)| (peer, validator)).collect();
+			self.send_manifests(ctx, &scheduling_parent, candidate, kind, to);
 		}
 	}
 }

@@ -235,8 +235,7 @@ fn receive_in_grid(
 ) -> Result<Accepted, Refusal> {
 	let (candidate, kind) = (statement.payload.candidate_hash(), Kind::of(&statement.payload));
 	let owned: Vec<ValidatorIndex> = peers.validators(peer, session);
-	let mut providers = parent.grid.statement_providers(candidate, group, position, kind);
-	providers.retain(|provider| owned.contains(&provider.validator));
+	let providers = parent.grid.statement_providers(&owned, candidate, group, position, kind);
 	// One that does not know that we have it is the one that sends it in good faith.
 	let provider = providers.iter().find(|provider| !provider.knows_that_we_know).or(providers.first());
 	let unexpected = Refusal::minor(Reason::UnexpectedMessage, "unexpected statement");

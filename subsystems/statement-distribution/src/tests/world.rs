@@ -79,14 +79,16 @@ impl Output {
 	pub(crate) fn manifests(&self) -> Vec<(u32, ManifestKind, String)> {
 		let manifests = self.sent().filter_map(|(peers, message)| match message {
 			StatementMessage::BackedCandidateManifest(manifest) => {
-				Some((peers[0], ManifestKind::Full, show(&manifest.statement_knowledge)))
+				Some((peers, ManifestKind::Full, show(&manifest.statement_knowledge)))
 			},
 			StatementMessage::BackedCandidateKnown(known) => {
-				Some((peers[0], ManifestKind::Acknowledgement, show(&known.statement_knowledge)))
+				Some((peers, ManifestKind::Acknowledgement, show(&known.statement_knowledge)))
 			},
 			_ => None,
 		});
-		let mut manifests: Vec<_> = manifests.collect();
+		let by_peer = manifests
+			.flat_map(|(peers, kind, known)| peers.into_iter().map(move |peer| (peer, kind, known.clone())));
+		let mut manifests: Vec<_> = by_peer.collect();
 		manifests.sort_by_key(|(to, _, _)| *to);
 		manifests
 	}
