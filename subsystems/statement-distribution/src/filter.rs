@@ -49,29 +49,6 @@ pub(crate) fn set(filter: &mut StatementFilter, position: usize, kind: Kind, val
 	}
 }
 
-/// Takes away everything that is in `mask`.
-pub(crate) fn remove(filter: &mut StatementFilter, mask: &StatementFilter) {
-	for (position, kind) in ones(mask) {
-		set(filter, position, kind, false);
-	}
-}
-
-/// Positions and kinds of the set bits: all `Seconded` before all `Valid`, each by position.
-pub(crate) fn ones(filter: &StatementFilter) -> impl Iterator<Item = (usize, Kind)> + '_ {
-	let seconded = filter.seconded_in_group.iter_ones().map(|position| (position, Kind::Seconded));
-	seconded.chain(filter.validated_in_group.iter_ones().map(|position| (position, Kind::Valid)))
-}
-
-/// Whether every bit of `other` is set in `filter`.
-pub(crate) fn is_superset(filter: &StatementFilter, other: &StatementFilter) -> bool {
-	ones(other).all(|(position, kind)| contains(filter, position, kind))
-}
-
-/// Whether there are enough votes to back a candidate: a `Seconded`, and `threshold` members with any statement.
-pub(crate) fn backs(filter: &StatementFilter, threshold: usize) -> bool {
-	filter.has_seconded() && filter.backing_validators() >= threshold
-}
-
 /// Clears both bits of some members of the group.
 pub(crate) fn clear_members(
 	filter: &mut StatementFilter,

@@ -1,11 +1,7 @@
 //! What neighbours in the grid know of backed candidates at one scheduling parent: manifests, acknowledgements and, once
 //! both sides exchanged them, statements that go directly (backing pipeline §4.5).
 
-use crate::{
-	filter::{self, Kind},
-	grid_view::GroupView,
-	votes::Votes,
-};
+use crate::{filter::Kind, grid_view::GroupView, votes::Votes};
 use headway_machine::{by_hash::ByHash, wire::StatementFilter};
 use headway_primitives::{CandidateHash, CompactStatement, GroupIndex, Hash, ParaId, ValidatorIndex};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +26,29 @@ pub(crate) struct ManifestSummary {
 	pub(crate) parent_head_data_hash: Hash,
 	/// Statements that the sender knows.
 	pub(crate) knowledge: StatementFilter,
+}
+
+/// What a neighbour said in a manifest: a [`ManifestSummary`], as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Announced {
+	/// The group that backed the candidate.
+	pub(crate) group: GroupIndex,
+	para: ParaId,
+	parent_head_data_hash: Hash,
+	/// Statements that it knows.
+	pub(crate) knowledge: Votes,
+}
+
+impl From<&ManifestSummary> for Announced {
+	fn from(manifest: &ManifestSummary) -> Self {
+		let ManifestSummary { group, para, parent_head_data_hash, knowledge } = manifest;
+		Self {
+			group: *group,
+			para: *para,
+			parent_head_data_hash: *parent_head_data_hash,
+			knowledge: Votes::from(knowledge),
+		}
+	}
 }
 
 /// What a manifest about a candidate of a group must keep to.
@@ -61,7 +80,7 @@ pub(crate) enum ManifestError {
 /// Manifests that one validator sent.
 #[derive(Debug, Default)]
 struct Received {
-	manifests: ByHash<CandidateHash, ManifestSummary>,
+	manifests: ByHash<CandidateHash, Announced>,
 	/// How many candidates each member of a group proposed for a para, by these manifests.
 	seconded: BTreeMap<(GroupIndex, ParaId), Vec<usize>>,
 }
@@ -71,23 +90,23 @@ impl Received {
 		&mut self,
 		rules: ManifestRules,
 		candidate: CandidateHash,
-		manifest: ManifestSummary,
+		manifest: Announced,
 	) -> Result<(), ManifestError> {
 		let previous = self.manifests.get(&candidate);
 		if let Some(previous) = previous {
 			let agrees = previous.group == manifest.group
 				&& previous.para == manifest.para
 				&& previous.parent_head_data_hash == manifest.parent_head_data_hash
-				&& filter::is_superset(&manifest.knowledge, &previous.knowledge);
+				&& manifest.knowledge.is_superset(&previous.knowledge);
 			if !agrees {
 				return Err(ManifestError::Conflicting);
 			}
 		}
 		// Only what is new counts: a repeated manifest is no new proposal.
-		let is_fresh = |position: &usize| {
-			!previous.is_some_and(|p| filter::contains(&p.knowledge, *position, Kind::Seconded))
-		};
-		let fresh: Vec<usize> = manifest.knowledge.seconded_in_group.iter_ones().filter(is_fresh).collect();
+		let none = manifest.knowledge.to_none();
+		let known = previous.map_or(&none, |previous| &previous.knowledge);
+		let fresh = manifest.knowledge.without(known).filter(|(_, kind)| *kind == Kind::Seconded);
+		let fresh: Vec<usize> = fresh.map(|(position, _)| position).collect();
 		let counts = self.seconded.entry((manifest.group, manifest.para));
 		let counts = counts.or_insert_with(|| vec![0; rules.group_size]);
 		if fresh.iter().any(|position| counts[*position] >= rules.seconding_limit) {
@@ -183,13 +202,17 @@ impl GridTracker {
 		if !allowed {
 			return Err(ManifestError::Disallowed);
 		}
-		if !manifest.knowledge.has_len(rules.group_size) || !manifest.knowledge.has_seconded() {
+		if !manifest.knowledge.has_len(rules.group_size) {
+			return Err(ManifestError::Malformed);
+		}
+		let manifest = Announced::from(&manifest);
+		if !manifest.knowledge.has_seconded() {
 			return Err(ManifestError::Malformed);
 		}
 		if manifest.knowledge.backing_validators() < rules.threshold {
 			return Err(ManifestError::Insufficient);
 		}
-		let (group, knowledge) = (manifest.group, Votes::from(&manifest.knowledge));
+		let (group, knowledge) = (manifest.group, manifest.knowledge.clone());
 		self.received.entry(sender).or_default().import(rules, candidate, manifest)?;
 		match self.backed.get_mut(&candidate) {
 			Some(backed) if backed.group == group => {
@@ -230,7 +253,7 @@ impl GridTracker {
 		for sender in self.unconfirmed.remove(&candidate).into_iter().flatten() {
 			let manifest = self.received.get(&sender).and_then(|received| received.manifests.get(&candidate));
 			if let Some(manifest) = manifest.filter(|manifest| manifest.group == group) {
-				mutual.entry(sender).or_default().remote = Some(Votes::from(&manifest.knowledge));
+				mutual.entry(sender).or_default().remote = Some(manifest.knowledge.clone());
 			}
 		}
 		self.backed.insert(candidate, Backed { group, known, mutual });
@@ -394,7 +417,7 @@ impl GridTracker {
 		&self,
 		validator: ValidatorIndex,
 		candidate: CandidateHash,
-	) -> Option<&ManifestSummary> {
+	) -> Option<&Announced> {
 		self.received.get(&validator)?.manifests.get(&candidate)
 	}
 

@@ -4,11 +4,9 @@ use crate::{
 	filter::{self, Kind},
 	parent::ParentState,
 	requests::InFlight,
+	votes::Votes,
 };
-use headway_machine::{
-	wire::{AttestedCandidateResponse, StatementFilter},
-	Reason, Reputation, Verifier,
-};
+use headway_machine::{wire::AttestedCandidateResponse, Reason, Reputation, Verifier};
 use headway_primitives::{ump, CandidateDescriptorVersion, GroupIndex, SignedStatement};
 
 /// An answer that is good for nothing; the candidate has to be asked for again.
@@ -42,8 +40,7 @@ pub(crate) fn judge(
 	let group = request.id.group;
 	let mut complete = judge_statements(verifier, parent, request, response);
 	if !parent.is_local_group(group) {
-		let accepted = filter_of(parent, group, &complete.statements);
-		if !filter::backs(&accepted, parent.threshold(group)) {
+		if !votes_of(parent, group, &complete.statements).back(parent.threshold(group)) {
 			let change = Reputation::CostMajor("response with too few statements");
 			return Err(Invalid { change, reason: Reason::TooFewVotes });
 		}
@@ -99,7 +96,7 @@ fn judge_statements(
 	let group = request.id.group;
 	let group_size = parent.groups.get(group).map_or(0, <[_]>::len);
 	let mut complete = Complete { statements: Vec::new(), changes: Vec::new(), rejected: Vec::new() };
-	let mut seen = StatementFilter::blank(group_size);
+	let mut seen = Votes::none(group_size);
 	// A member makes at most two statements; whatever is beyond is not looked at.
 	for statement in response.statements.iter().take(2 * group_size) {
 		let kind = Kind::of(&statement.payload);
@@ -114,7 +111,7 @@ fn judge_statements(
 			continue;
 		}
 		let wanted = position.filter(|position| {
-			!filter::contains(&request.mask, *position, kind) && !filter::contains(&seen, *position, kind)
+			!filter::contains(&request.mask, *position, kind) && !seen.contains(*position, kind)
 		});
 		let Some(position) = wanted else {
 			complete.changes.push(Reputation::CostMajor("statement that was not asked for"));
@@ -126,19 +123,19 @@ fn judge_statements(
 			complete.rejected.push(Reason::InvalidSignature);
 			continue;
 		};
-		filter::set(&mut seen, position, kind, true);
+		seen.insert(position, kind);
 		complete.changes.push(Reputation::BenefitMajor("statement in a response"));
 		complete.statements.push(checked);
 	}
 	complete
 }
 
-fn filter_of(parent: &ParentState, group: GroupIndex, statements: &[SignedStatement]) -> StatementFilter {
-	let mut filter = StatementFilter::blank(parent.groups.get(group).map_or(0, <[_]>::len));
+fn votes_of(parent: &ParentState, group: GroupIndex, statements: &[SignedStatement]) -> Votes {
+	let mut votes = Votes::none(parent.groups.get(group).map_or(0, <[_]>::len));
 	for statement in statements {
 		if let Some((_, position)) = parent.groups.locate(statement.validator_index()) {
-			filter::set(&mut filter, position, Kind::of(statement.payload()), true);
+			votes.insert(position, Kind::of(statement.payload()));
 		}
 	}
-	filter
+	votes
 }

@@ -45,11 +45,16 @@ impl Bits {
 		*word |= 1 << (position % 64);
 	}
 
-	fn without<'a>(&'a self, other: &'a Bits) -> impl Iterator<Item = usize> + 'a {
+	/// Words of both, from the first to the last that this one has.
+	fn words<'a>(&'a self, other: &'a Bits) -> impl Iterator<Item = (u64, u64)> + 'a {
 		let others =
 			std::iter::once(other.first).chain(other.rest.iter().copied().chain(std::iter::repeat(0)));
 		let words = std::iter::once(self.first).chain(self.rest.iter().copied());
-		words.zip(others).enumerate().flat_map(|(n, (word, other))| {
+		words.zip(others)
+	}
+
+	fn without<'a>(&'a self, other: &'a Bits) -> impl Iterator<Item = usize> + 'a {
+		self.words(other).enumerate().flat_map(|(n, (word, other))| {
 			let mut left = word & !other;
 			std::iter::from_fn(move || {
 				let position = left.trailing_zeros();
@@ -89,7 +94,14 @@ impl Votes {
 
 	/// Adds all that another has; nothing happens outside of the group.
 	pub(crate) fn extend(&mut self, other: &Self) {
-		other.without(&Self::none(0)).for_each(|(position, kind)| self.insert(position, kind));
+		other.iter().for_each(|(position, kind)| self.insert(position, kind));
+	}
+
+	/// All statements: all `Seconded` before all `Valid`, each by position.
+	pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, Kind)> + '_ {
+		const NONE: &Bits = &Bits { first: 0, rest: Vec::new() };
+		let seconded = self.seconded.without(NONE).map(|position| (position, Kind::Seconded));
+		seconded.chain(self.valid.without(NONE).map(|position| (position, Kind::Valid)))
 	}
 
 	/// Statements that are not in `other`: all `Seconded` before all `Valid`, each by position.
@@ -98,11 +110,43 @@ impl Votes {
 		seconded.chain(self.valid.without(&other.valid).map(|position| (position, Kind::Valid)))
 	}
 
+	/// The statements that are not in `other`.
+	pub(crate) fn minus(&self, other: &Self) -> Self {
+		let mut rest = self.to_none();
+		self.without(other).for_each(|(position, kind)| rest.insert(position, kind));
+		rest
+	}
+
+	/// Whether all that another has is in it.
+	pub(crate) fn is_superset(&self, other: &Self) -> bool {
+		let lacks = |one: &Bits, other: &Bits| other.words(one).any(|(other, own)| other & !own != 0);
+		!lacks(&self.seconded, &other.seconded) && !lacks(&self.valid, &other.valid)
+	}
+
+	/// Whether anybody seconded.
+	pub(crate) fn has_seconded(&self) -> bool {
+		self.seconded.first != 0 || self.seconded.rest.iter().any(|word| *word != 0)
+	}
+
+	/// Members with any statement.
+	pub(crate) fn backing_validators(&self) -> usize {
+		// Of whichever has more words, all have to be seen.
+		let (long, short) = match self.seconded.rest.len() >= self.valid.rest.len() {
+			true => (&self.seconded, &self.valid),
+			false => (&self.valid, &self.seconded),
+		};
+		long.words(short).map(|(one, other)| (one | other).count_ones() as usize).sum()
+	}
+
+	/// Whether there are enough votes to back a candidate: a `Seconded`, and `threshold` members with any statement.
+	pub(crate) fn back(&self, threshold: usize) -> bool {
+		self.has_seconded() && self.backing_validators() >= threshold
+	}
+
 	/// As it goes over the network.
 	pub(crate) fn to_filter(&self) -> StatementFilter {
 		let mut filter = StatementFilter::blank(self.group_size);
-		self.without(&Self::none(0))
-			.for_each(|(position, kind)| filter::set(&mut filter, position, kind, true));
+		self.iter().for_each(|(position, kind)| filter::set(&mut filter, position, kind, true));
 		filter
 	}
 
@@ -117,7 +161,16 @@ impl Votes {
 impl From<&StatementFilter> for Votes {
 	fn from(filter: &StatementFilter) -> Self {
 		let mut votes = Self::none(filter.seconded_in_group.len());
-		filter::ones(filter).for_each(|(position, kind)| votes.insert(position, kind));
+		for (position, seconded) in filter.seconded_in_group.iter().by_vals().enumerate() {
+			if seconded {
+				votes.insert(position, Kind::Seconded);
+			}
+		}
+		for (position, valid) in filter.validated_in_group.iter().by_vals().enumerate() {
+			if valid {
+				votes.insert(position, Kind::Valid);
+			}
+		}
 		votes
 	}
 }
@@ -152,6 +205,46 @@ mod tests {
 		let (one, other) = (Votes::from(&parse(&long)), Votes::from(&parse(&"s".repeat(71))));
 		assert_eq!(one.without(&other).collect::<Vec<_>>(), [(70, Kind::Valid)]);
 		assert_eq!(one.without(&Votes::none(71)).count(), 72);
+	}
+
+	#[test]
+	fn what_is_taken_away_does_not_count() {
+		let rest = Votes::from(&parse("b.bv")).minus(&Votes::from(&parse("s.vs")));
+		assert_eq!(show(&rest.to_filter()), "v.sv");
+		assert!(rest.back(3) && !rest.back(4) && !Votes::from(&parse("vvv")).back(1));
+	}
+
+	#[test]
+	fn what_backs_a_candidate_is_counted_by_member() {
+		let far = ".".repeat(70);
+		for (text, seconded, validators) in [
+			("...", false, 0),
+			("vv.", false, 2),
+			("sbv", true, 3),
+			(&(far.clone() + "v"), false, 1),
+			(&(far + "b"), true, 1),
+		] {
+			let votes = Votes::from(&parse(text));
+			assert_eq!((votes.has_seconded(), votes.backing_validators()), (seconded, validators), "{text}");
+			assert!(votes.back(validators) == seconded && !votes.back(validators + 1));
+		}
+	}
+
+	#[test]
+	fn a_superset_has_all_that_the_other_has() {
+		let far = ".".repeat(70);
+		let more = far.clone() + "s";
+		for (one, other, expected) in [
+			("sv.", "sv.", true),
+			("bv.", "sv.", true),
+			("sv.", "bv.", false),
+			("s.v", "sv.", false),
+			(&more, &far, true),
+			(&far, &more, false),
+		] {
+			let (one, other) = (Votes::from(&parse(one)), Votes::from(&parse(other)));
+			assert_eq!(one.is_superset(&other), expected);
+		}
 	}
 
 	#[test]

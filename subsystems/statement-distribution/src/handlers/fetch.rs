@@ -8,6 +8,7 @@ use crate::{
 	requests::{InFlight, RequestId},
 	response,
 	sessions::Session,
+	votes::Votes,
 	Effect, StatementDistribution,
 };
 use codec::DecodeAll;
@@ -28,7 +29,8 @@ impl StatementDistribution {
 			let Some(session) = self.sessions.get(parent.block.session.index) else { continue };
 			let mask = request_mask(parent, &id);
 			let peers = &self.peers;
-			let offers = |peer: &PeerId| offers(parent, session, peers, peer, &id, &mask);
+			let unwanted = Votes::from(&mask);
+			let offers = |peer: &PeerId| offers(parent, session, peers, peer, &id, &unwanted);
 			let Some(peer) = self.requests.next_source(ctx.now, &id, offers) else { continue };
 			let token = self.tokens.next();
 			self.requests.sent(token, InFlight { id, peer: peer.clone(), mask: mask.clone() });
@@ -120,7 +122,7 @@ fn offers(
 	peers: &Peers,
 	peer: &PeerId,
 	id: &RequestId,
-	mask: &StatementFilter,
+	unwanted: &Votes,
 ) -> bool {
 	let local = parent.cluster.as_ref().filter(|cluster| cluster.group == id.group);
 	peers.validators(peer, session).into_iter().any(|validator| {
@@ -131,9 +133,7 @@ fn offers(
 		}
 		let manifest = parent.grid.advertised(validator, id.candidate);
 		manifest.filter(|manifest| manifest.group == id.group).is_some_and(|manifest| {
-			let mut offered = manifest.knowledge.clone();
-			filter::remove(&mut offered, mask);
-			local.is_some() || filter::backs(&offered, parent.threshold(id.group))
+			local.is_some() || manifest.knowledge.minus(unwanted).back(parent.threshold(id.group))
 		})
 	})
 }

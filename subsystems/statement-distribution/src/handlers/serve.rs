@@ -1,16 +1,10 @@
 //! Answering requests for candidates that we told peers of (backing pipeline §4.10).
 
 use super::{About, Ctx, Refusal};
-use crate::{
-	answers::Waiting,
-	filter::{self, Kind},
-	Effect, StatementDistribution,
-};
+use crate::{answers::Waiting, filter::Kind, votes::Votes, Effect, StatementDistribution};
 use codec::{DecodeAll, Encode};
 use headway_machine::{
-	wire::{
-		AttestedCandidateRequest, AttestedCandidateResponse, InboundRequest, RequestProtocol, StatementFilter,
-	},
+	wire::{AttestedCandidateRequest, AttestedCandidateResponse, InboundRequest, RequestProtocol},
 	InboundRequestId, NetworkEffect, Reason, Reputation,
 };
 use headway_primitives::ValidatorIndex;
@@ -76,20 +70,20 @@ impl StatementDistribution {
 			.group_statements(confirmed.group, *candidate, mask)
 			.map(|statement| statement.as_unchecked().clone())
 			.collect();
-		let mut sent = StatementFilter::blank(group_size);
+		let mut sent = Votes::none(group_size);
 		let places = statements.iter().filter_map(|statement| {
 			let (_, position) = parent.groups.locate(statement.validator_index)?;
 			Some((position, Kind::of(&statement.payload)))
 		});
-		places.for_each(|(position, kind)| filter::set(&mut sent, position, kind, true));
-		if !in_cluster && !filter::backs(&sent, parent.threshold(confirmed.group)) {
+		places.for_each(|(position, kind)| sent.insert(position, kind));
+		if !in_cluster && !sent.back(parent.threshold(confirmed.group)) {
 			return Err(Refusal::silent(Reason::TooFewVotes));
 		}
 		match parent.cluster.as_mut().filter(|_| in_cluster) {
 			Some(cluster) => statements.iter().for_each(|statement| {
 				cluster.tracker.note_sent(validator, statement.validator_index, statement.payload);
 			}),
-			None => filter::ones(&sent).for_each(|(position, kind)| {
+			None => sent.iter().for_each(|(position, kind)| {
 				parent.grid.note_direct(*candidate, position, kind, validator, false);
 			}),
 		}
