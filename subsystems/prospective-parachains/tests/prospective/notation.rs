@@ -1,8 +1,9 @@
 //! Scenarios as text: one command per line, what must come of it behind `=>`.
 //!
 //! ```text
-//! leaf 10 [on 9] [session 1] [cores 1] [lookahead 3] [included 0] [min 0] [pending A B] [sync] [stateless] [second] [-9]
-//!                            a new leaf; `-9` is none any more        => what is dropped, and why
+//! leaf 10 [on 9] [session 1] [cores 1] [lookahead 3] [included 0] [min 0] [room 1000] [pending A B] [sync] [stateless]
+//!     [second] [-9]          a new leaf; `room`: for bytes of upward messages; `-9` is none any more
+//!                                                                     => what is dropped, and why
 //! drop 10                    a leaf is none any more                  => what is dropped, and why
 //! A = 0>1 @10 [rp 5] [low] [high] [watermark 3] [upward 4] [v1] [bad] [number 9] [para 2]
 //!                            a candidate from head 0 to 1, scheduled by block 10; `low` and `high` order its hash;
@@ -171,6 +172,7 @@ fn activate(world: &mut World, name: &str, options: &[&str]) {
 			"cores" => plan.cores = value().parse().unwrap(),
 			"lookahead" => plan.lookahead = value().parse().unwrap(),
 			"included" => plan.included = value(),
+			"room" => plan.upward_room = value().parse().unwrap(),
 			"min" => plan.min_relay_parent_number = value().parse().unwrap(),
 			"sync" => plan.synchronous = true,
 			"stateless" => plan.stateless = true,

@@ -267,6 +267,72 @@ fn pending_candidates_keep_their_place_when_out_of_scope() {
 }
 
 #[test]
+fn path_at_a_new_leaf_goes_on_as_far_as_the_new_state_lets_it() {
+	let script = |leaf: &str, rest: &str| {
+		run(&format!(
+			"
+			leaf 10 cores 4
+			A = 0>1 @10 upward 4
+			B = 1>2 @10 upward 4
+			C = 2>3 @10
+			introduce A => yes
+			introduce B => yes
+			introduce C => yes
+			back A
+			back B
+			back C
+			{leaf}
+			{rest}
+		"
+		));
+	};
+	// Only the window moved, or a candidate was included or is pending.
+	script("leaf 11 cores 4 min 1 -10", "backable 11 9 => A B C");
+	script("leaf 11 cores 4 min 1 included 1 -10", "backable 11 9 => B C");
+	script("leaf 11 cores 4 min 1 pending A -10", "backable 11 9 A => B C");
+	// Shorter, and what is beyond its end waits beside it.
+	script("leaf 11 cores 2 -10", "count => 2+1");
+	// There is less room: what has none goes.
+	script("leaf 11 cores 4 room 7 -10 => B constraints_not_met", "backable 11 9 => A");
+}
+
+#[test]
+fn path_that_was_taken_over_makes_way_for_what_is_preferred_later() {
+	run("
+		leaf 10 cores 2
+		A = 0>1 @10
+		B = 1>2 @10
+		low = 1>3 @10 low
+		introduce A => yes
+		introduce B => yes
+		introduce low => yes
+		back A
+		back B
+		leaf 11 cores 2 -10
+		backable 11 9 => A B
+		back low => B fork_choice
+		backable 11 9 => A low
+	");
+}
+
+#[test]
+fn path_at_a_new_leaf_loses_what_has_too_old_a_relay_parent() {
+	run("
+		leaf 10 cores 3
+		A = 0>1 @10 rp 7
+		B = 1>2 @10 rp 7
+		introduce A => yes
+		introduce B => yes
+		back A
+		back B
+		leaf 11 cores 3 min 7 -10
+		backable 11 9 => A B
+		leaf 12 cores 3 min 8 -11 => A relay_parent_not_in_scope, B cannot_follow_chain
+		member A =>
+	");
+}
+
+#[test]
 fn relay_parent_of_version_3_may_be_older_than_the_window() {
 	run("
 		leaf 10 min 5
