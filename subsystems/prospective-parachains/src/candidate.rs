@@ -4,7 +4,8 @@ use crate::Refusal;
 use headway_machine::{CandidateRef, HypotheticalCandidate};
 use headway_primitives::{
 	constraints::{ConstraintError, ConstraintModifications, Constraints, RelayParentInfo},
-	CandidateHash, CommittedCandidateReceiptV2, Hash, ParaId, PersistedValidationData, SessionIndex,
+	BlockNumber, CandidateHash, CommittedCandidateReceiptV2, Hash, ParaId, PersistedValidationData,
+	SessionIndex,
 };
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ pub(crate) struct Candidate {
 	pub(crate) output_head_hash: Hash,
 	pub(crate) scheduling_parent: Hash,
 	pub(crate) relay_parent: Hash,
+	/// Number of the relay parent, as the validation data has it.
+	pub(crate) relay_parent_number: BlockNumber,
 	/// Session of the relay parent's children, if the descriptor says it.
 	pub(crate) session_index: Option<SessionIndex>,
 	pub(crate) receipt: Arc<CommittedCandidateReceiptV2>,
@@ -35,6 +38,7 @@ impl Candidate {
 			output_head_hash: receipt.commitments.head_data.hash(),
 			scheduling_parent: receipt.descriptor.scheduling_parent(),
 			relay_parent: receipt.descriptor.relay_parent,
+			relay_parent_number: validation_data.relay_parent_number,
 			session_index: receipt.descriptor.session_index(),
 			receipt,
 			validation_data,
@@ -62,7 +66,7 @@ impl Candidate {
 	/// chain.
 	pub(crate) fn relay_parent_info(&self) -> RelayParentInfo {
 		RelayParentInfo {
-			number: self.validation_data.relay_parent_number,
+			number: self.relay_parent_number,
 			state_root: self.validation_data.relay_parent_storage_root,
 		}
 	}
@@ -89,7 +93,7 @@ impl Candidate {
 	/// The checks that do not need the parent.
 	pub(crate) fn check_unconnected(&self, base: &Constraints) -> Result<(), ConstraintError> {
 		let code = self.receipt.descriptor.validation_code_hash;
-		base.check_commitments(code, &self.receipt.commitments, self.validation_data.relay_parent_number)
+		base.check_commitments(code, &self.receipt.commitments, self.relay_parent_number)
 	}
 
 	pub(crate) fn to_ref(&self) -> CandidateRef {

@@ -309,7 +309,7 @@ impl FragmentChain {
 	/// Whether a candidate that is not in the path is worth keeping.
 	pub(crate) fn check_potential(&self, candidate: &Candidate) -> Result<(), Refusal> {
 		self.check_full_place(candidate)?;
-		let number = candidate.validation_data.relay_parent_number;
+		let number = candidate.relay_parent_number;
 		if let Some(last) = self.n_pending.checked_sub(1).map(|last| &self.nodes[last]) {
 			if number < last.relay_parent_number {
 				return Err(Refusal::RelayParentBeforePending { number, pending: last.relay_parent_number });
@@ -350,7 +350,7 @@ impl FragmentChain {
 
 	/// Whether a candidate can stand at a position, as far as the constraints there do not matter.
 	fn fits(&self, position: usize, candidate: &Candidate) -> bool {
-		let number = candidate.validation_data.relay_parent_number;
+		let number = candidate.relay_parent_number;
 		let min = position.checked_sub(1).map_or(0, |parent| self.nodes[parent].relay_parent_number);
 		let loops = self.heads.get(&candidate.output_head_hash).is_some_and(|earlier| *earlier <= position);
 		!loops
@@ -405,7 +405,7 @@ impl FragmentChain {
 				.find_map(|(candidate, _)| Some((candidate.clone(), self.admit(position, candidate)?)));
 			let Some((candidate, after)) = next else { break };
 			self.unconnected.remove(&candidate.hash);
-			let relay_parent_number = candidate.validation_data.relay_parent_number;
+			let relay_parent_number = candidate.relay_parent_number;
 			self.push(Arc::new(Node { candidate, relay_parent_number, after }));
 		}
 	}

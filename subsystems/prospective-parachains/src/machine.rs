@@ -321,16 +321,14 @@ impl ProspectiveParachains {
 		let gone: Vec<_> = update.deactivated.iter().filter(|hash| self.active_leaves.remove(hash)).collect();
 		// What the new leaf has taken over cannot be lost; mostly that is all.
 		let new_leaf = activated.filter(|hash| self.active_leaves.contains(hash));
-		let is_lost = |this: &Self, candidate: &Candidate| {
-			let leaf = new_leaf.and_then(|hash| this.scheduling_parents.get(&hash));
-			!leaf.is_some_and(|leaf| leaf.contains(candidate.receipt.descriptor.para_id, &candidate.hash))
-		};
+		let kept = new_leaf.and_then(|hash| self.scheduling_parents.get(&hash));
 		let left = gone.iter().filter_map(|hash| self.scheduling_parents.get(hash));
-		for candidate in left.flat_map(SchedulingParent::candidates).filter(|c| is_lost(self, c)) {
+		for candidate in left.flat_map(|at| at.missing_at(kept)) {
 			touched.add(candidate, Reason::OutOfView, true);
 		}
 		let removed = self.prune();
-		for candidate in removed.iter().flat_map(SchedulingParent::candidates).filter(|c| is_lost(self, c)) {
+		let kept = new_leaf.and_then(|hash| self.scheduling_parents.get(&hash));
+		for candidate in removed.iter().flat_map(|at| at.missing_at(kept)) {
 			touched.add(candidate, Reason::OutOfView, false);
 		}
 		self.settle(now, touched, &removed, effects);

@@ -113,9 +113,17 @@ impl SchedulingParent {
 		Arc::make_mut(&mut self.relay_parents).insert(session_index, relay_parent, info);
 	}
 
-	/// All candidates.
-	pub(crate) fn candidates(&self) -> impl Iterator<Item = &Arc<Candidate>> {
-		self.chains.values().flat_map(FragmentChain::candidates)
+	/// Candidates that another block, if there is one, does not know.
+	pub(crate) fn missing_at<'a>(
+		&'a self,
+		other: Option<&'a SchedulingParent>,
+	) -> impl Iterator<Item = &'a Arc<Candidate>> {
+		self.chains.iter().flat_map(move |(para, chain)| {
+			let there = other.and_then(|other| other.chains.get(para));
+			chain
+				.candidates()
+				.filter(move |candidate| !there.is_some_and(|there| there.contains(&candidate.hash)))
+		})
 	}
 
 	/// Whether the candidate is in any chain.
