@@ -370,7 +370,7 @@ where
 		let mut lifecycle = self.lifecycle.write().unwrap_or_else(PoisonError::into_inner);
 		for trace in traces {
 			let advance = lifecycle.record(&trace);
-			self.metrics.trace(&trace, advance.as_ref());
+			self.metrics.trace(&trace, advance.as_ref(), lifecycle.telling(&trace));
 			log(&trace);
 			// Nobody may be listening.
 			let _ = self.traces.send(Arc::new(trace));

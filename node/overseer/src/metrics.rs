@@ -243,8 +243,9 @@ impl Metrics {
 		}
 	}
 
-	/// Counts what happened to candidates. `advance` is the stage that one of them reached for the first time.
-	pub(crate) fn trace(&self, trace: &Trace, advance: Option<&Advance>) {
+	/// Counts what happened to candidates. `advance` is the stage that one of them reached for the first time; `telling`, why one
+	/// is lost, if more is known than the trace says.
+	pub(crate) fn trace(&self, trace: &Trace, advance: Option<&Advance>, telling: Option<Reason>) {
 		let Some(inner) = &self.0 else { return };
 		let para = inner.para_label(trace.para);
 		if let Some(Advance { para, stage, since_advertised: Some(time) }) = advance {
@@ -255,7 +256,7 @@ impl Metrics {
 			}
 		}
 		match trace.stage {
-			Stage::Dropped(reason) => inner.on_dropped(trace, &para, reason),
+			Stage::Dropped(reason) => inner.on_dropped(trace, &para, reason, telling.unwrap_or(reason)),
 			Stage::Duplicate => inner.duplicates.with_label_values(&[&para, trace.subsystem]).inc(),
 			stage => {
 				let label: &'static str = stage.into();
@@ -311,11 +312,11 @@ impl Inner {
 		}
 	}
 
-	fn on_dropped(&self, trace: &Trace, para: &str, reason: Reason) {
+	fn on_dropped(&self, trace: &Trace, para: &str, reason: Reason, telling: Reason) {
 		let subsystem = trace.subsystem;
 		let lost = trace.loss().is_some_and(|(loss, _)| loss != Loss::Message);
 		let counter = if lost { &self.dropped } else { &self.messages_refused };
-		counter.with_label_values(&[para, subsystem, reason.label()]).inc();
+		counter.with_label_values(&[para, subsystem, telling.label()]).inc();
 		if subsystem == "statement-distribution" && reason == Reason::UnexpectedMessage {
 			self.statements_unexpected.with_label_values(&["valid"]).inc();
 		}

@@ -1,7 +1,7 @@
 //! What the methods answer, and how it is made of records.
 
 use headway_lifecycle::{LossRecord, Outcome, ParaSnapshot, Reached, Record};
-use headway_machine::{BlockRef, Fragment, FragmentChainView, Loss, Stage, Timestamp, Trace};
+use headway_machine::{BlockRef, Evidence, Fragment, FragmentChainView, Loss, Stage, Timestamp, Trace};
 use headway_primitives::{BlockNumber, CandidateHash, Hash, ParaId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub struct ParaCandidates {
 	pub known: u32,
 	/// The newest ones, newest first.
 	pub candidates: Vec<CandidateView>,
-	/// How often candidates were dropped since the node was started, by reason.
+	/// How often candidates were dropped since the node was started, by reason: the one that lies behind, where there is one.
 	pub dropped: BTreeMap<String, u64>,
 	/// How often messages about candidates were refused, by reason. Nothing is lost by these.
 	pub messages_refused: BTreeMap<String, u64>,
@@ -105,6 +105,8 @@ pub struct DropView {
 	pub reason: String,
 	/// The reason that lies behind it, where there is one that says more.
 	pub because: Option<String>,
+	/// What that rests on, where it can be named.
+	pub evidence: Option<EvidenceView>,
 	/// The end of a sentence that begins with "because".
 	pub explanation: String,
 	/// The part of the node that dropped it.
@@ -115,6 +117,26 @@ pub struct DropView {
 	pub last_ms: u64,
 	/// How often.
 	pub count: u32,
+}
+
+/// What a drop rests on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+pub enum EvidenceView {
+	/// Another candidate has the place on the parent head.
+	Rival {
+		/// The other candidate.
+		candidate_hash: CandidateHash,
+		/// Hash of the head that both build on.
+		parent_head: Hash,
+	},
+	/// The relay parent is not in the allowed ancestry of any leaf any more.
+	LeftView {
+		/// Its number.
+		relay_parent_number: BlockNumber,
+		/// Relay blocks since it left, when the candidate was dropped.
+		blocks_ago: BlockNumber,
+	},
 }
 
 /// Answer to `parachain_fragmentChain`.
@@ -207,13 +229,34 @@ impl From<&Reached> for StageView {
 	}
 }
 
+impl DropView {
+	/// The reason under which it is counted, in `dropped` and in metrics: the one that lies behind, where there is one.
+	pub fn telling(&self) -> &str {
+		self.because.as_deref().unwrap_or(&self.reason)
+	}
+}
+
+impl From<Evidence> for EvidenceView {
+	fn from(evidence: Evidence) -> Self {
+		match evidence {
+			Evidence::Rival { candidate, parent_head } => {
+				Self::Rival { candidate_hash: candidate, parent_head }
+			},
+			Evidence::LeftView { number, blocks_ago } => {
+				Self::LeftView { relay_parent_number: number, blocks_ago }
+			},
+		}
+	}
+}
+
 impl From<&LossRecord> for DropView {
 	fn from(loss: &LossRecord) -> Self {
 		Self {
 			kind: loss.loss.label().into(),
 			reason: loss.reason.label().into(),
 			because: loss.because.map(|reason| reason.label().into()),
-			explanation: loss.telling().explanation().into(),
+			evidence: loss.evidence.map(Into::into),
+			explanation: loss.explanation(),
 			subsystem: loss.subsystem.into(),
 			first_ms: loss.first.unix_ms,
 			last_ms: loss.last.unix_ms,
@@ -302,7 +345,6 @@ impl CandidateUpdate {
 			(stage @ Stage::NoPlace(reason), None) => (stage.into(), Some(reason)),
 			(stage, None) => (stage.into(), None),
 		};
-		let explanation = reason.map_or_else(|| trace.stage.explanation(), |reason| reason.explanation());
 		Some(Self::Happened {
 			at_ms,
 			candidate_hash: trace.candidate,
@@ -311,7 +353,7 @@ impl CandidateUpdate {
 			subsystem: trace.subsystem.into(),
 			stage: stage.into(),
 			reason: reason.map(|reason| reason.label().into()),
-			explanation: explanation.into(),
+			explanation: trace.explanation(),
 			block: trace.block.map(Into::into),
 		})
 	}

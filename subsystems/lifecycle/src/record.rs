@@ -1,6 +1,6 @@
 //! What is known of one candidate.
 
-use headway_machine::{BlockRef, Loss, Reason, Stage, Timestamp, Trace, RELAY_CHAIN};
+use headway_machine::{BlockRef, Evidence, Loss, Reason, Stage, Timestamp, Trace, RELAY_CHAIN};
 use headway_primitives::{CandidateHash, Hash, ParaId};
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ pub struct Record {
 	pub stages: Vec<Reached>,
 	/// What was lost, in the order in which it happened first.
 	pub losses: Vec<LossRecord>,
-	/// Why prospective parachains last had no place for it.
-	pub no_place: Option<Reason>,
+	/// Why prospective parachains last had no place for it, and what that rests on.
+	pub no_place: Option<(Reason, Option<Evidence>)>,
 	/// The loss that nothing good came after.
 	lost: Option<(&'static str, Reason)>,
 	/// The last word of the relay chain.
@@ -57,6 +57,8 @@ pub struct LossRecord {
 	pub reason: Reason,
 	/// For [`Reason::CannotFollowChain`]: what exactly was in the way, if prospective parachains said so.
 	pub because: Option<Reason>,
+	/// What [`Self::telling`] rests on, if it can be named.
+	pub evidence: Option<Evidence>,
 	/// The machine that dropped it.
 	pub subsystem: &'static str,
 	/// When first.
@@ -71,6 +73,11 @@ impl LossRecord {
 	/// What says most: the exact reason if there is one.
 	pub fn telling(&self) -> Reason {
 		self.because.unwrap_or(self.reason)
+	}
+
+	/// Why, in plain words: the end of a sentence that begins with "because".
+	pub fn explanation(&self) -> String {
+		self.telling().explanation_with(self.evidence)
 	}
 }
 
@@ -130,7 +137,7 @@ impl Record {
 		match trace.stage {
 			Stage::Duplicate => return None,
 			Stage::NoPlace(reason) => {
-				self.no_place = Some(reason);
+				self.no_place = Some((reason, trace.evidence));
 				return None;
 			},
 			// Others may tell of it too; the relay chain does so once per block.
@@ -159,16 +166,24 @@ impl Record {
 	fn lose(&mut self, trace: &Trace, loss: Loss, reason: Reason) {
 		if loss != Loss::Message {
 			if trace.subsystem == "prospective-parachains" {
-				self.no_place = Some(reason);
+				self.no_place = Some((reason, trace.evidence));
 			}
 			self.lost = Some((trace.subsystem, reason));
 		}
-		let because = self.no_place.filter(|exact| reason == Reason::CannotFollowChain && *exact != reason);
+		let exact =
+			self.no_place.filter(|(exact, _)| reason == Reason::CannotFollowChain && *exact != reason);
+		let (because, evidence) = match exact {
+			Some((exact, evidence)) => (Some(exact), evidence),
+			None => (None, trace.evidence),
+		};
 		let known = |known: &&mut LossRecord| (known.subsystem, known.reason) == (trace.subsystem, reason);
 		if let Some(known) = self.losses.iter_mut().find(known) {
 			known.count = known.count.saturating_add(1);
 			known.last = trace.at;
-			known.because = because.or(known.because);
+			if because.is_some() || known.because.is_none() {
+				known.because = because;
+				known.evidence = evidence.or(known.evidence);
+			}
 			return;
 		}
 		if self.losses.len() >= LOSSES_MAX {
@@ -180,11 +195,20 @@ impl Record {
 			loss,
 			reason,
 			because,
+			evidence,
 			subsystem: trace.subsystem,
 			first: trace.at,
 			last: trace.at,
 			count: 1,
 		});
+	}
+
+	/// Why the candidate of a trace of a loss, which was taken note of, is lost: the exact reason if there is one.
+	pub(crate) fn telling(&self, trace: &Trace) -> Option<Reason> {
+		let (_, reason) = trace.loss()?;
+		let known =
+			self.losses.iter().find(|loss| (loss.subsystem, loss.reason) == (trace.subsystem, reason));
+		known.map(LossRecord::telling)
 	}
 
 	/// When it reached a stage first.

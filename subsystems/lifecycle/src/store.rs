@@ -24,7 +24,7 @@ impl Default for Limits {
 	}
 }
 
-/// How often what was lost, and why.
+/// How often what was lost, and why: by the exact reason ([`Lifecycle::telling`]).
 pub type Tally = BTreeMap<(Loss, Reason), u64>;
 
 /// What happened to candidates, as far as traces tell.
@@ -111,13 +111,21 @@ impl Lifecycle {
 				None
 			},
 		};
-		if let Some((loss, reason)) = trace.loss() {
+		if let (Some((loss, _)), Some(reason)) = (trace.loss(), self.telling(trace)) {
 			let owner = trace.candidate.and_then(|candidate| self.owners.get(&candidate).copied());
 			let known = owner.or(trace.para).and_then(|para| self.paras.get_mut(&para));
 			let tally = known.map_or(&mut self.elsewhere, |para| &mut para.tally);
 			*tally.entry((loss, reason)).or_default() += 1;
 		}
 		advance
+	}
+
+	/// Why something is lost, by a trace that was recorded: the exact reason, where the trace itself only says that the
+	/// candidate cannot follow its chain. This is the reason under which it is counted.
+	pub fn telling(&self, trace: &Trace) -> Option<Reason> {
+		let record = trace.candidate.and_then(|candidate| self.candidate(&candidate));
+		let exact = record.and_then(|record| record.telling(trace));
+		exact.or_else(|| trace.loss().map(|(_, reason)| reason))
 	}
 
 	fn record_candidate(&mut self, candidate: CandidateHash, trace: &Trace) -> Option<Advance> {
@@ -165,6 +173,7 @@ impl Lifecycle {
 			loss,
 			reason,
 			because: None,
+			evidence: trace.evidence,
 			subsystem: trace.subsystem,
 			first,
 			last: trace.at,

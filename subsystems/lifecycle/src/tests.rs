@@ -1,7 +1,9 @@
 //! What is remembered, for how long, and what is not.
 
 use crate::*;
-use headway_machine::{testing, BlockRef, LeafContext, Loss, Reason, Stage, Timestamp, Trace, RELAY_CHAIN};
+use headway_machine::{
+	testing, BlockRef, Evidence, LeafContext, Loss, Reason, Stage, Timestamp, Trace, RELAY_CHAIN,
+};
 use headway_primitives::{
 	CandidateDescriptorV2, CandidateEvent, CandidateHash, CandidateReceiptV2, ClaimQueue, CoreIndex,
 	GroupIndex, Hash, HeadData, ParaId, ValidationCodeHash,
@@ -72,6 +74,27 @@ fn a_stage_advances_once_and_tells_the_time_since_the_advertisement() {
 	// Not advertised here: there is nothing to measure from.
 	let elsewhere = lifecycle.record(&of(PARA, 2, 20, BACKING, Stage::Backable));
 	assert_eq!(elsewhere.map(|advance| advance.since_advertised), Some(None));
+}
+
+#[test]
+fn a_loss_is_counted_under_the_reason_that_lies_behind_and_names_the_rival() {
+	let rival = Some(Evidence::Rival { candidate: hash(9), parent_head: testing::hash(3) });
+	let no_place = Stage::NoPlace(Reason::ConflictsWithPending);
+	let lost = of(PARA, 1, 3, COLLATOR_PROTOCOL, dropped(Reason::CannotFollowChain));
+	let mut lifecycle = Lifecycle::default();
+	lifecycle.record(&of(PARA, 1, 1, COLLATOR_PROTOCOL, Stage::Advertised));
+	lifecycle.record(&of(PARA, 1, 2, "prospective-parachains", no_place).evidence(rival));
+	lifecycle.record(&lost);
+	assert_eq!(lifecycle.telling(&lost), Some(Reason::ConflictsWithPending));
+	let para = lifecycle.para(PARA, 1).expect("it is known");
+	assert_eq!(para.tally, [((Loss::Refused, Reason::ConflictsWithPending), 1)].into());
+	let loss = para.last_loss.expect("one is lost").loss;
+	assert_eq!((loss.reason, loss.evidence), (Reason::CannotFollowChain, rival));
+	assert!(loss.explanation().contains(&format!("{:?}", hash(9))), "{}", loss.explanation());
+	// Nothing more is known of this one.
+	let other = of(PARA, 2, 4, COLLATOR_PROTOCOL, dropped(Reason::CannotFollowChain));
+	lifecycle.record(&other);
+	assert_eq!(lifecycle.telling(&other), Some(Reason::CannotFollowChain));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! a peer that should not have sent it. The candidate lives on. [`Loss`] tells these apart, so that noise never hides why a
 //! candidate did not make it.
 
-use crate::{Reason, Stage};
+use crate::{Evidence, Reason, Stage};
 use strum::{EnumIter, IntoStaticStr};
 
 /// What is lost by a drop.
@@ -101,7 +101,7 @@ impl Reason {
 			| CodeHashMismatch => Nature::Place,
 			TooFewVotes | CodeMissing | ExecutionFailed | FetchFailed | FetchTimeout | PovUnavailable
 			| ChunkUnavailable | InvalidChunk | InvalidResponse | StorageFailed | OutOfView
-			| AvailabilityTimeout | CapacityReached => Nature::Circumstance,
+			| NotRequested | NotBacked | AvailabilityTimeout | CapacityReached => Nature::Circumstance,
 		}
 	}
 
@@ -118,7 +118,7 @@ impl Reason {
 			ExcessiveMessages => "its sender had sent more at that relay block than it may",
 			DuplicateMessage => "the same had come before",
 			UnknownSchedulingParent => "its relay parent is not, or not yet, in the node's view of the relay chain",
-			SchedulingParentNotInScope => "its relay parent may not schedule candidates at this time",
+			SchedulingParentNotInScope => "its relay parent may not schedule candidates at this time, or no longer",
 			RelayParentNotInScope => "its relay parent is too old",
 			RelayParentMovedBackwards => "its relay parent is older than that of the candidate that it builds on",
 			UnknownSession => "the session of its relay parent is not known",
@@ -167,8 +167,41 @@ impl Reason {
 			InvalidResponse => "the answer to a request for it did not decode",
 			StorageFailed => "this node's database failed",
 			OutOfView => "it was too late: its relay parent left the view before it came far enough",
+			NotRequested => {
+				"no validator asked for it in time: those of its group were out of reach, or have a reason, which they tell"
+			},
+			NotBacked => {
+				"validators have it, but it was not backed in time: those of its group have a reason, which they tell"
+			},
 			AvailabilityTimeout => "it was backed, but not included in time: its data did not become available",
 			CapacityReached => "this node was busy with too many others",
+		}
+	}
+}
+
+impl Reason {
+	/// [`Self::explanation`], which names what it rests on.
+	pub fn explanation_with(self, evidence: Option<Evidence>) -> String {
+		match (self, evidence) {
+			(Self::ForkChoice, Some(Evidence::Rival { candidate, parent_head })) => format!(
+				"it lost a fork: another candidate, {candidate:?}, holds the place on parent head {parent_head:?}, \
+				 because its hash is lower"
+			),
+			(Self::ConflictsWithPending, Some(Evidence::Rival { candidate, parent_head })) => format!(
+				"it is on a losing fork: another candidate, {candidate:?}, holds the place on parent head \
+				 {parent_head:?}, because it is backed on the relay chain already"
+			),
+			(Self::OutOfView, Some(Evidence::LeftView { number, blocks_ago })) => {
+				let since = match blocks_ago {
+					0 => "with the newest relay block".into(),
+					1 => "one relay block earlier".into(),
+					more => format!("{more} relay blocks earlier"),
+				};
+				format!(
+					"it was too late: its relay parent, block #{number}, left the allowed ancestry {since}"
+				)
+			},
+			_ => self.explanation().into(),
 		}
 	}
 }
@@ -208,6 +241,7 @@ impl Stage {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use headway_primitives::{CandidateHash, Hash};
 	use std::collections::BTreeSet;
 	use strum::IntoEnumIterator;
 
@@ -218,6 +252,24 @@ mod tests {
 			let text = reason.explanation();
 			assert!(seen.insert(text), "{text} explains two reasons");
 			assert!(text.starts_with(char::is_lowercase) && !text.ends_with('.'), "{text} ends no sentence");
+		}
+	}
+
+	#[test]
+	fn what_a_reason_rests_on_is_named() {
+		let (candidate, parent_head) = (CandidateHash(Hash::repeat_byte(1)), Hash::repeat_byte(2));
+		let rival = Some(Evidence::Rival { candidate, parent_head });
+		for reason in [Reason::ForkChoice, Reason::ConflictsWithPending] {
+			let text = reason.explanation_with(rival);
+			assert!(text.contains(&format!("another candidate, {candidate:?}")), "{text}");
+			assert!(text.contains(&format!("parent head {parent_head:?}")), "{text}");
+		}
+		let late = |blocks_ago| Some(Evidence::LeftView { number: 7, blocks_ago });
+		let text = Reason::OutOfView.explanation_with(late(3));
+		assert!(text.ends_with("block #7, left the allowed ancestry 3 relay blocks earlier"), "{text}");
+		assert!(Reason::OutOfView.explanation_with(late(0)).ends_with("with the newest relay block"));
+		for reason in Reason::iter() {
+			assert_eq!(reason.explanation_with(None), reason.explanation());
 		}
 	}
 

@@ -19,6 +19,25 @@ pub struct BlockRef {
 	pub hash: Hash,
 }
 
+/// What a loss rests on: what goes into its explanation beyond the reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Evidence {
+	/// Another candidate has the place on the parent head.
+	Rival {
+		/// The other candidate.
+		candidate: CandidateHash,
+		/// Hash of the head that both build on.
+		parent_head: Hash,
+	},
+	/// The relay parent is not in the allowed ancestry of any leaf any more.
+	LeftView {
+		/// Its number.
+		number: BlockNumber,
+		/// Relay blocks since it left.
+		blocks_ago: BlockNumber,
+	},
+}
+
 /// Something that happened to a candidate, or to a message about one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trace {
@@ -36,12 +55,15 @@ pub struct Trace {
 	pub block: Option<BlockRef>,
 	/// What happened.
 	pub stage: Stage,
+	/// For what is lost, or has no place: what that rests on, if it can be named.
+	pub evidence: Option<Evidence>,
 }
 
 impl Trace {
 	/// Something that happened to a candidate.
 	pub fn new(at: Timestamp, subsystem: &'static str, stage: Stage) -> Self {
-		Self { at, subsystem, candidate: None, para: None, relay_parent: None, block: None, stage }
+		let (candidate, para, relay_parent, block, evidence) = (None, None, None, None, None);
+		Self { at, subsystem, candidate, para, relay_parent, block, stage, evidence }
 	}
 
 	/// About this candidate.
@@ -66,6 +88,21 @@ impl Trace {
 	pub fn block(mut self, block: BlockRef) -> Self {
 		self.block = Some(block);
 		self
+	}
+
+	/// With what it rests on, if that is known.
+	pub fn evidence(mut self, evidence: Option<Evidence>) -> Self {
+		self.evidence = evidence;
+		self
+	}
+
+	/// What happened in plain words: for a drop, or where there is no place, the end of a sentence that begins with
+	/// "because", else of one that begins with "the candidate".
+	pub fn explanation(&self) -> String {
+		match self.stage {
+			Stage::Dropped(reason) | Stage::NoPlace(reason) => reason.explanation_with(self.evidence),
+			stage => stage.explanation().into(),
+		}
 	}
 
 	/// For a drop: what is lost by it, and why.
@@ -184,6 +221,8 @@ pub enum Reason {
 	StorageFailed,
 	// -- time passes
 	OutOfView,
+	NotRequested,
+	NotBacked,
 	AvailabilityTimeout,
 	CapacityReached,
 }

@@ -1,17 +1,34 @@
 //! Our view: the active leaves and the blocks under them that candidates may be scheduled by.
 
-use crate::{BlockContext, LeafContext, LeavesUpdate};
-use headway_primitives::Hash;
-use std::{collections::BTreeMap, sync::Arc};
+use crate::{BlockContext, Evidence, LeafContext, LeavesUpdate};
+use headway_primitives::{BlockNumber, Hash};
+use std::{
+	collections::{BTreeMap, VecDeque},
+	sync::Arc,
+};
+
+/// Blocks that left the view of which it is known when.
+const LEFT_MAX: usize = 64;
 
 /// Active leaves and their allowed ancestry (backing pipeline §1.10).
 ///
 /// # Bounds
 ///
-/// Filled by our own chain alone: at most one entry per active leaf, each with at most `scheduling_lookahead` blocks.
+/// Filled by our own chain alone: at most one entry per active leaf, each with at most `scheduling_lookahead` blocks; and
+/// the 64 blocks that left last.
 #[derive(Clone, Debug, Default)]
 pub struct View {
 	leaves: BTreeMap<Hash, Arc<LeafContext>>,
+	left: VecDeque<Left>,
+}
+
+/// A block that left the view.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+	hash: Hash,
+	number: BlockNumber,
+	/// Number of the newest leaf then.
+	at: BlockNumber,
 }
 
 impl View {
@@ -28,7 +45,24 @@ impl View {
 			self.leaves.remove(hash);
 		}
 		let after = self.blocks();
-		before.into_keys().filter(|hash| !after.contains_key(hash)).collect()
+		let at = self.newest();
+		let left = before.into_values().filter(|block| !after.contains_key(&block.hash));
+		let left: Vec<_> = left.map(|block| Left { hash: block.hash, number: block.number, at }).collect();
+		self.left.extend(&left);
+		self.left.drain(..self.left.len().saturating_sub(LEFT_MAX));
+		left.into_iter().map(|block| block.hash).collect()
+	}
+
+	/// Number of the newest leaf.
+	fn newest(&self) -> BlockNumber {
+		self.leaves().map(|leaf| leaf.block.number).max().unwrap_or_default()
+	}
+
+	/// Since when a block is not in the view any more; none if it is, or left it too long ago, or never was.
+	pub fn left(&self, hash: &Hash) -> Option<Evidence> {
+		let Left { number, at, .. } = *self.left.iter().rev().find(|left| left.hash == *hash)?;
+		let blocks_ago = self.newest().saturating_sub(at);
+		(!self.contains(hash)).then_some(Evidence::LeftView { number, blocks_ago })
 	}
 
 	/// The active leaves, ascending by hash.
@@ -76,6 +110,22 @@ mod tests {
 		let block = |number| testing::block(number, &session, Default::default());
 		let ancestry = (1..=ancestors).map(|back| Arc::new(block(number - back)));
 		Arc::new(testing::leaf(block(fork * 100 + number), ancestry.collect()))
+	}
+
+	#[test]
+	fn what_left_the_view_is_known_for_a_while_with_its_age() {
+		let mut view = View::default();
+		let follow = |view: &mut View, number: u32| {
+			let deactivated = vec![testing::hash(u64::from(number) - 1)];
+			view.update(&LeavesUpdate { activated: Some(leaf(0, number, 2)), deactivated });
+		};
+		(10..=14).for_each(|number| follow(&mut view, number));
+		let left = |number, blocks_ago| Some(Evidence::LeftView { number, blocks_ago });
+		assert_eq!(view.left(&testing::hash(11)), left(11, 0));
+		assert_eq!(view.left(&testing::hash(9)), left(9, 2));
+		assert_eq!((view.left(&testing::hash(12)), view.left(&testing::hash(7))), (None, None));
+		(15..=14 + LEFT_MAX as u32).for_each(|number| follow(&mut view, number));
+		assert_eq!((view.left(&testing::hash(11)), view.left.len()), (None, LEFT_MAX));
 	}
 
 	proptest! {

@@ -26,8 +26,8 @@ fn messages_are_not_counted_as_lost_candidates() {
 	let metrics = metrics();
 	let inner = metrics.0.as_ref().unwrap();
 	let unexpected = Stage::Dropped(Reason::UnexpectedMessage);
-	metrics.trace(&trace("candidate-backing", unexpected), None);
-	metrics.trace(&trace("collator-protocol", Stage::Dropped(Reason::NoClaimQueueSlot)), None);
+	metrics.trace(&trace("candidate-backing", unexpected), None, None);
+	metrics.trace(&trace("collator-protocol", Stage::Dropped(Reason::NoClaimQueueSlot)), None, None);
 	let dropped = ["2000", "collator-protocol", "no_claim_queue_slot"];
 	assert_eq!(inner.dropped.with_label_values(&dropped).get(), 1);
 	let refused = ["2000", "candidate-backing", "unexpected_message"];
@@ -36,10 +36,22 @@ fn messages_are_not_counted_as_lost_candidates() {
 }
 
 #[test]
+fn a_lost_candidate_is_counted_under_the_reason_that_says_most() {
+	let metrics = metrics();
+	let cannot_follow = trace("collator-protocol", Stage::Dropped(Reason::CannotFollowChain));
+	metrics.trace(&cannot_follow, None, Some(Reason::ConflictsWithPending));
+	let inner = metrics.0.as_ref().unwrap();
+	let count = |reason| inner.dropped.with_label_values(&["2000", "collator-protocol", reason]).get();
+	assert_eq!((count("conflicts_with_pending"), count("cannot_follow_chain")), (1, 0));
+	// Advertisements have outcomes of their own, known to dashboards.
+	assert_eq!(inner.advertisements.with_label_values(&["2000", "blocked_by_backing"]).get(), 1);
+}
+
+#[test]
 fn only_the_chain_counts_what_is_on_chain() {
 	let metrics = metrics();
-	metrics.trace(&trace("collator-protocol", Stage::Included), None);
-	metrics.trace(&trace(RELAY_CHAIN, Stage::Included), None);
+	metrics.trace(&trace("collator-protocol", Stage::Included), None, None);
+	metrics.trace(&trace(RELAY_CHAIN, Stage::Included), None, None);
 	let inner = metrics.0.as_ref().unwrap();
 	assert_eq!(inner.candidates.with_label_values(&["2000", "included"]).get(), 1);
 }
@@ -49,9 +61,9 @@ fn time_to_a_stage_is_measured_once_and_from_the_advertisement() {
 	let metrics = metrics();
 	let advance = |since_advertised| Advance { para: ParaId(2000), stage: Stage::Backed, since_advertised };
 	let backed = trace(RELAY_CHAIN, Stage::Backed);
-	metrics.trace(&backed, Some(&advance(Some(Duration::from_secs(6)))));
-	metrics.trace(&backed, Some(&advance(None)));
-	metrics.trace(&backed, None);
+	metrics.trace(&backed, Some(&advance(Some(Duration::from_secs(6)))), None);
+	metrics.trace(&backed, Some(&advance(None)), None);
+	metrics.trace(&backed, None, None);
 	let histogram = metrics.0.as_ref().unwrap().stage_seconds.with_label_values(&["2000", "backed"]);
 	assert_eq!((histogram.get_sample_count(), histogram.get_sample_sum()), (1, 6.));
 }

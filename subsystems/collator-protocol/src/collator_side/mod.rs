@@ -140,7 +140,7 @@ impl CollatorSide {
 		for (candidate_hash, collation) in gone.candidates {
 			if !collation.was_requested {
 				let trace =
-					Trace::new(now, NAME, Stage::Dropped(Reason::OutOfView)).candidate(candidate_hash);
+					Trace::new(now, NAME, Stage::Dropped(Reason::NotRequested)).candidate(candidate_hash);
 				let para = collation.candidate.receipt.descriptor.para_id;
 				effects.trace(trace.para(para).relay_parent(*hash));
 			}

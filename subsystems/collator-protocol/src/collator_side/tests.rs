@@ -534,11 +534,12 @@ fn cc10_collations_leave_with_their_scheduling_parent() {
 		.driven
 		.traces
 		.iter()
-		.filter(|trace| trace.stage == Stage::Dropped(Reason::OutOfView))
-		.filter_map(|trace| trace.candidate)
+		.filter_map(|trace| Some((trace.candidate?, trace.stage)))
+		.filter(|(_, stage)| matches!(stage, Stage::Dropped(_)))
 		.collect();
 	// The one that nobody fetched, and the one that was fetched and not backed within three blocks.
-	assert_eq!(expired, [built.receipt.hash(), fetched.receipt.hash()].into());
+	let not_requested = (built.receipt.hash(), Stage::Dropped(Reason::NotRequested));
+	assert_eq!(expired, [not_requested, (fetched.receipt.hash(), Stage::Dropped(Reason::NotBacked))].into());
 	let (id, effects) = rig.request_v2(1, 10, &built);
 	assert_eq!(answers(&effects), [(id, None, 0)]);
 }

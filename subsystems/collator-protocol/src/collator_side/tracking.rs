@@ -92,7 +92,7 @@ impl Tracker {
 		self.tracked.retain(|hash, tracked| {
 			let age = newest.saturating_sub(tracked.since);
 			let stage = match tracked.is_backed {
-				false if age > BACKED_WITHIN => Stage::Dropped(Reason::OutOfView),
+				false if age > BACKED_WITHIN => Stage::Dropped(Reason::NotBacked),
 				true if age > INCLUDED_WITHIN => Stage::Dropped(Reason::AvailabilityTimeout),
 				_ => return true,
 			};

@@ -82,6 +82,9 @@ impl ValidatorSide {
 				let mut trace =
 					Trace::new(now, NAME, Stage::Dropped(reason)).relay_parent(advert.scheduling_parent);
 				trace.candidate = advert.candidate.map(|candidate| candidate.hash);
+				if reason == Reason::OutOfView {
+					trace.evidence = self.view.left(&advert.scheduling_parent);
+				}
 				trace.para = self.peers.get(&peer).and_then(|peer| match &peer.state {
 					PeerState::Collating(collating) => Some(collating.para),
 					_ => None,

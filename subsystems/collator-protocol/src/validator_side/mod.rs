@@ -309,17 +309,17 @@ impl ValidatorSide {
 			_ => Vec::new(),
 		};
 		let waiting = gone.waiting.into_values().flatten().chain(held);
-		waiting.for_each(|offer| effects.trace(offer.trace(now, Stage::Dropped(Reason::OutOfView))));
+		let left = self.view.left(hash);
+		let too_late =
+			|trace: Trace| Trace { stage: Stage::Dropped(Reason::OutOfView), ..trace }.evidence(left);
+		waiting.for_each(|offer| effects.trace(too_late(offer.trace(now, Stage::Advertised))));
 		let is_here = |offer: &Offer| offer.scheduling_parent == *hash;
-		self.fetches.retain(|_, fetch| {
-			let keep = !is_here(&fetch.offer);
-			if !keep {
-				effects.trace(fetch.offer.trace(now, Stage::Dropped(Reason::OutOfView)));
-			}
-			keep
-		});
-		self.questions.retain(|_, offer| !is_here(offer));
-		self.awaiting_data.retain(|_, fetched| !is_here(&fetched.offer));
+		let late = self.fetches.extract_if(.., |_, fetch| is_here(&fetch.offer));
+		late.for_each(|(_, fetch)| effects.trace(too_late(fetch.offer.trace(now, Stage::Advertised))));
+		let late = self.questions.extract_if(.., |_, offer| is_here(offer));
+		late.for_each(|(_, offer)| effects.trace(too_late(offer.trace(now, Stage::Advertised))));
+		let late = self.awaiting_data.extract_if(.., |_, fetched| is_here(&fetched.offer));
+		late.for_each(|(_, fetched)| effects.trace(too_late(fetched.trace(now, Stage::Advertised))));
 		self.parked.retain(|_, parked| {
 			parked.retain(|fetched| {
 				let keep = !is_here(&fetched.offer);
