@@ -131,6 +131,16 @@ impl From<&HypotheticalCandidate> for Hypothetical {
 	}
 }
 
+impl Hypothetical {
+	/// Hash of the head that it builds on.
+	pub(crate) fn parent_head_hash(&self) -> Hash {
+		match self {
+			Self::Complete(candidate) => candidate.parent_head_hash,
+			Self::Incomplete { parent_head_hash, .. } => *parent_head_hash,
+		}
+	}
+}
+
 /// Whether a candidate has the votes that it needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Backing {

@@ -20,6 +20,7 @@
 //! | `scheduling_parent` | a relay block with the chains of its paras, built from its context |
 //! | `chain` | the fragment chain: the path, the candidates beside it, forks, cycles |
 //! | `losses` | which candidates lost their last place, and that it is said once |
+//! | `passed` | heads that a para has left behind: what builds on them has lost |
 //! | `questions` | relay parents that have to be asked for, and what waits for them |
 //! | `candidate`, `storage` | a candidate with its hashes; candidates by hash and by head |
 //! | [`refusal`] | why a candidate has no place |
@@ -35,6 +36,7 @@ mod chain;
 pub mod events;
 mod losses;
 pub mod machine;
+mod passed;
 mod questions;
 pub mod refusal;
 mod scheduling_parent;
@@ -44,6 +46,7 @@ mod view;
 pub use chain::MAX_CANDIDATES;
 pub use events::{Effect, Event, Stats};
 pub use machine::{ProspectiveParachains, SUBSYSTEM};
+pub use passed::MAX_PASSED_HEADS;
 pub use questions::{MAX_PARKED, MAX_QUESTIONS};
 pub use refusal::Refusal;
 pub use scheduling_parent::MAX_RELAY_PARENTS;

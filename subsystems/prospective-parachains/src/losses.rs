@@ -4,8 +4,10 @@
 //! the last of them is gone. A candidate that the relay chain has taken over is not lost: what becomes of it is
 //! on chain.
 
-use crate::{candidate::Candidate, machine::dropped, scheduling_parent::SchedulingParent, Effect};
-use headway_machine::{Effects, Reason, Timestamp};
+use crate::{
+	candidate::Candidate, chain::Dropped, machine::dropped, scheduling_parent::SchedulingParent, Effect,
+};
+use headway_machine::{Effects, Evidence, Reason, Timestamp};
 use headway_primitives::{CandidateHash, Hash, ParaId};
 use std::{
 	collections::{BTreeMap, BTreeSet},
@@ -20,14 +22,31 @@ pub(crate) struct Touched(BTreeMap<CandidateHash, Touch>);
 struct Touch {
 	candidate: Arc<Candidate>,
 	reason: Reason,
+	evidence: Option<Evidence>,
 	/// Whether a leaf knew it before the event.
 	was_at_leaf: bool,
 }
 
 impl Touched {
-	/// Notes a candidate. Several blocks may have lost it at once: the first says why.
-	pub(crate) fn add(&mut self, candidate: &Arc<Candidate>, reason: Reason, was_at_leaf: bool) {
-		let first = || Touch { candidate: candidate.clone(), reason, was_at_leaf: false };
+	/// Notes a candidate that went with its block. Several blocks may have lost it at once: the first says why.
+	pub(crate) fn out_of_view(&mut self, candidate: &Arc<Candidate>, was_at_leaf: bool) {
+		self.add(candidate, Reason::OutOfView, None, was_at_leaf);
+	}
+
+	/// Notes a candidate that a chain has no place for any more.
+	pub(crate) fn dropped(&mut self, Dropped { candidate, refusal }: &Dropped, was_at_leaf: bool) {
+		let evidence = refusal.evidence(candidate.parent_head_hash);
+		self.add(candidate, refusal.reason(), evidence, was_at_leaf);
+	}
+
+	fn add(
+		&mut self,
+		candidate: &Arc<Candidate>,
+		reason: Reason,
+		evidence: Option<Evidence>,
+		was_at_leaf: bool,
+	) {
+		let first = || Touch { candidate: candidate.clone(), reason, evidence, was_at_leaf: false };
 		self.0.entry(candidate.hash).or_insert_with(first).was_at_leaf |= was_at_leaf;
 	}
 }
@@ -87,7 +106,7 @@ impl Losses {
 		change: Change<'_>,
 		effects: &mut Effects<Effect>,
 	) {
-		for (hash, Touch { candidate, reason, was_at_leaf }) in touched.0 {
+		for (hash, Touch { candidate, reason, evidence, was_at_leaf }) in touched.0 {
 			let para = candidate.receipt.descriptor.para_id;
 			if change.is_at_leaf(para, &hash) {
 				continue;
@@ -101,7 +120,8 @@ impl Losses {
 				false => self.settled.remove(&hash).is_some(),
 			};
 			if !was_settled && !change.passed_on(para, &hash) {
-				effects.trace(dropped(now, hash, para, candidate.scheduling_parent, reason));
+				let trace = dropped(now, hash, para, candidate.scheduling_parent, reason);
+				effects.trace(trace.evidence(evidence));
 			}
 		}
 	}

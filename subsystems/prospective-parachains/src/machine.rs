@@ -2,7 +2,7 @@
 
 use crate::{
 	candidate::{Candidate, Hypothetical},
-	chain::{Dropped, FragmentChain},
+	chain::FragmentChain,
 	losses::{Change, Losses, Touched},
 	questions::{Answers, Operation, Parked, Question, Questions},
 	scheduling_parent::{Knowledge, SchedulingParent, Unplaced},
@@ -189,7 +189,9 @@ impl ProspectiveParachains {
 			let verdicts =
 				self.leaves().map(|(leaf, at)| self.check_hypothetical(candidate, *leaf, at, &mut lookup));
 			let refusals: Vec<_> = verdicts.filter_map(Result::err).collect();
-			let trace = Trace::new(now, SUBSYSTEM, Stage::NoPlace(telling(&refusals).reason()));
+			let refusal = telling(&refusals);
+			let trace = Trace::new(now, SUBSYSTEM, Stage::NoPlace(refusal.reason()))
+				.evidence(refusal.evidence(candidate.parent_head_hash()));
 			let trace = trace.candidate(asked.candidate_hash()).para(asked.para());
 			effects.trace(trace.relay_parent(asked.scheduling_parent()));
 		}
@@ -229,6 +231,7 @@ impl ProspectiveParachains {
 			return Ok(());
 		}
 		chain.check_full_place(candidate)?;
+		at.passed.check(para, chain, candidate.hash, candidate.parent_head_hash)?;
 		let session_index = candidate.session_index.unwrap_or(at.session_index());
 		candidate.check_relay_parent(lookup.relay_parent(hash, at, session_index, candidate.relay_parent))?;
 		chain.check_potential(candidate)
@@ -275,8 +278,9 @@ impl ProspectiveParachains {
 				.trace(trace.candidate(candidate.hash).para(para).relay_parent(candidate.scheduling_parent));
 		}
 		if !accepted {
-			let reason = if at_capacity { Reason::CapacityReached } else { telling(&refusals).reason() };
-			effects.trace(dropped(now, candidate.hash, para, candidate.scheduling_parent, reason));
+			let refusal = if at_capacity { &Refusal::CapacityReached } else { telling(&refusals) };
+			let trace = dropped(now, candidate.hash, para, candidate.scheduling_parent, refusal.reason());
+			effects.trace(trace.evidence(refusal.evidence(candidate.parent_head_hash)));
 		}
 		effects.push(Effect::Introduced { token, accepted });
 	}
@@ -296,9 +300,7 @@ impl ProspectiveParachains {
 			let mut drops = Vec::new();
 			known |= chain.mark_backed(&hash, &mut drops);
 			let is_leaf = self.active_leaves.contains(at);
-			drops.iter().for_each(|Dropped { candidate, refusal }| {
-				touched.add(candidate, refusal.reason(), is_leaf);
-			});
+			drops.iter().for_each(|drop| touched.dropped(drop, is_leaf));
 		}
 		if !known {
 			let reason = if scheduled { Reason::OutOfView } else { Reason::ParaNotScheduled };
@@ -324,12 +326,12 @@ impl ProspectiveParachains {
 		let kept = new_leaf.and_then(|hash| self.scheduling_parents.get(&hash));
 		let left = gone.iter().filter_map(|hash| self.scheduling_parents.get(hash));
 		for candidate in left.flat_map(|at| at.missing_at(kept)) {
-			touched.add(candidate, Reason::OutOfView, true);
+			touched.out_of_view(candidate, true);
 		}
 		let removed = self.prune();
 		let kept = new_leaf.and_then(|hash| self.scheduling_parents.get(&hash));
 		for candidate in removed.iter().flat_map(|at| at.missing_at(kept)) {
-			touched.add(candidate, Reason::OutOfView, false);
+			touched.out_of_view(candidate, false);
 		}
 		self.settle(now, touched, &removed, effects);
 		let in_view = &self.scheduling_parents;
@@ -357,9 +359,7 @@ impl ProspectiveParachains {
 			let (at, Unplaced { dropped: fallen, unlinked }) = SchedulingParent::new(leaf, known);
 			self.scheduling_parents.insert(hash, at);
 			let was_at_leaf = ancestor.is_some_and(|ancestor| self.active_leaves.contains(&ancestor));
-			for Dropped { candidate, refusal } in &fallen {
-				touched.add(candidate, refusal.reason(), was_at_leaf);
-			}
+			fallen.iter().for_each(|drop| touched.dropped(drop, was_at_leaf));
 			for (para, candidate) in unlinked {
 				effects.trace(dropped(now, candidate, para, hash, Reason::CannotFollowChain));
 			}
@@ -432,7 +432,8 @@ impl ProspectiveParachains {
 				if chain.contains(hash) {
 					return Ok(());
 				}
-				chain.check_place(*hash, *parent_head_hash, None, *scheduling_parent)
+				chain.check_place(*hash, *parent_head_hash, None, *scheduling_parent)?;
+				at.passed.check(*para, chain, *hash, *parent_head_hash)
 			},
 		}
 	}

@@ -1,7 +1,7 @@
 //! Why a candidate cannot be, or stay, among the prospective ones.
 
-use headway_machine::Reason;
-use headway_primitives::{constraints::ConstraintError, BlockNumber, CandidateHash};
+use headway_machine::{Evidence, Reason};
+use headway_primitives::{constraints::ConstraintError, BlockNumber, CandidateHash, Hash};
 
 /// Why a candidate has no place in a fragment chain or beside it (backing pipeline §2.5).
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -28,6 +28,9 @@ pub enum Refusal {
 	/// A candidate that is pending on chain has the same parent.
 	#[error("fork of {0}, which is pending availability")]
 	ForkOfPending(CandidateHash),
+	/// A candidate that is included has the same parent.
+	#[error("fork of {0}, which is included")]
+	ForkOfIncluded(CandidateHash),
 	/// A backed candidate with the same parent and a lower hash is in the chain.
 	#[error("fork of {0}, which has the lower hash")]
 	ForkChoice(CandidateHash),
@@ -71,6 +74,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
+	/// What it rests on, for a candidate on this parent head.
+	pub(crate) fn evidence(&self, parent_head: Hash) -> Option<Evidence> {
+		match self {
+			Self::ForkOfPending(candidate)
+			| Self::ForkOfIncluded(candidate)
+			| Self::ForkChoice(candidate) => Some(Evidence::Rival { candidate: *candidate, parent_head }),
+			_ => None,
+		}
+	}
+
 	/// The reason as traces carry it.
 	pub fn reason(&self) -> Reason {
 		match self {
@@ -80,7 +93,7 @@ impl Refusal {
 			Self::ZeroLengthCycle | Self::Cycle => Reason::Cycle,
 			Self::SchedulingParentNotInScope => Reason::SchedulingParentNotInScope,
 			Self::Synchronous => Reason::SynchronousBacking,
-			Self::ForkOfPending(_) => Reason::ConflictsWithPending,
+			Self::ForkOfPending(_) | Self::ForkOfIncluded(_) => Reason::ConflictsWithPending,
 			Self::ForkChoice(_) => Reason::ForkChoice,
 			Self::MultiplePaths => Reason::MultiplePaths,
 			Self::RelayParentUnknown => Reason::RelayParentNotInScope,

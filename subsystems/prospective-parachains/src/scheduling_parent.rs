@@ -4,6 +4,7 @@
 use crate::{
 	candidate::Candidate,
 	chain::{Dropped, FragmentChain, Pending, Scope, Synchronous},
+	passed::PassedHeads,
 };
 use headway_machine::{LeafContext, ParaContext};
 use headway_primitives::{
@@ -25,6 +26,7 @@ pub const MAX_RELAY_PARENTS: usize = 512;
 /// | container | bound |
 /// |---|---|
 /// | chains | paras in the claim queue |
+/// | passed | see [`PassedHeads`] |
 /// | relay parents | [`MAX_RELAY_PARENTS`], the oldest goes first; only answers of the runtime enter |
 #[derive(Debug)]
 pub(crate) struct SchedulingParent {
@@ -32,6 +34,8 @@ pub(crate) struct SchedulingParent {
 	/// The block and its allowed ancestors.
 	pub(crate) scope: Arc<BTreeSet<Hash>>,
 	pub(crate) chains: BTreeMap<ParaId, FragmentChain>,
+	/// Heads that its paras have left behind.
+	pub(crate) passed: PassedHeads,
 	/// Shared with the descendants until one of them learns more.
 	relay_parents: Arc<RelayParents>,
 }
@@ -65,6 +69,7 @@ impl SchedulingParent {
 		});
 		let mut chains = BTreeMap::new();
 		let mut unplaced = Unplaced::default();
+		let mut passed = PassedHeads::default();
 		for (para, cores) in &leaf.block.transposed_claim_queue {
 			// Without its state a para is skipped; the others go on.
 			let Some(context) = leaf.paras.get(para) else { continue };
@@ -74,8 +79,9 @@ impl SchedulingParent {
 			let mut chain = build_chain(&leaf, &scope, context, cores.len());
 			let unlinked = context.pending.iter().map(|pending| pending.hash);
 			unplaced.unlinked.extend(unlinked.filter(|hash| !chain.contains(hash)).map(|hash| (*para, hash)));
-			if let Some(known) = ancestor.and_then(|ancestor| ancestor.chains.get(para)) {
+			if let Some((ancestor, known)) = ancestor.and_then(|at| Some((at, at.chains.get(para)?))) {
 				chain.populate_from(known, &mut unplaced.dropped);
+				passed.follow(*para, &chain, known, &ancestor.passed);
 			}
 			chains.insert(*para, chain);
 		}
@@ -84,7 +90,7 @@ impl SchedulingParent {
 			.filter(|ancestor| ancestor.leaf.block.session.index == leaf.block.session.index)
 			.map(|ancestor| ancestor.relay_parents.clone())
 			.unwrap_or_default();
-		(Self { leaf, scope, chains, relay_parents }, unplaced)
+		(Self { leaf, scope, chains, passed, relay_parents }, unplaced)
 	}
 
 	/// Session of the block's children.

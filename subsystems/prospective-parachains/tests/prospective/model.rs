@@ -2,9 +2,10 @@
 //! everything after each event. The machine, which changes only what has to change, must give the same answers,
 //! and the same reasons for what it drops.
 //!
-//! Three things are the machine's own, and the same here: under synchronous backing a candidate builds on the
+//! Four things are the machine's own, and the same here: under synchronous backing a candidate builds on the
 //! included head; what follows the path does not fall with a fork that leads to the same head; the place of a
-//! candidate is judged before its relay parent is looked up.
+//! candidate is judged before its relay parent is looked up; a candidate on a head that an included one led away from
+//! is not taken.
 
 use crate::world::Built;
 use headway_machine::{LeafContext, Reason};
@@ -12,7 +13,7 @@ use headway_primitives::{
 	constraints::{ConstraintError, ConstraintModifications, Constraints, RelayParentInfo},
 	CandidateHash, Hash, ParaId, PersistedValidationData,
 };
-use headway_prospective_parachains::Refusal;
+use headway_prospective_parachains::{Refusal, MAX_PASSED_HEADS};
 use std::{
 	collections::{BTreeMap, BTreeSet},
 	sync::Arc,
@@ -91,6 +92,8 @@ struct Chain {
 	unconnected: Storage,
 	/// Of the ancestor's path, what the relay chain has taken over.
 	done: BTreeSet<CandidateHash>,
+	/// Heads that were left behind, and who led away from them, oldest first.
+	passed: Vec<(Hash, CandidateHash)>,
 }
 
 impl Chain {
@@ -136,7 +139,8 @@ impl Chain {
 			None => (leaf.allowed_blocks().map(|block| block.hash).collect(), cores.len() + pending.len()),
 		};
 		let (nodes, unconnected, done) = (Vec::new(), Storage::new(), BTreeSet::new());
-		let mut chain = Self { base, pending, scope, max_len, synchronous, nodes, unconnected, done };
+		let passed = Vec::new();
+		let mut chain = Self { base, pending, scope, max_len, synchronous, nodes, unconnected, done, passed };
 		chain.populate(&mut storage);
 		for candidate in context.pending.iter().filter(|candidate| !chain.knows(&candidate.hash)) {
 			unlinked.push((candidate.hash, Reason::CannotFollowChain));
@@ -152,15 +156,20 @@ impl Chain {
 
 	fn populate_from(&mut self, previous: &Chain, drops: &mut Drops) {
 		let mut storage = previous.unconnected.clone();
+		self.passed = previous.passed.clone();
 		let included = previous.nodes.iter().position(|n| n.entry.output == self.base.required_parent.hash());
 		for (position, node) in previous.nodes.iter().enumerate() {
 			let is_included = included.is_some_and(|last| position <= last);
+			if is_included {
+				self.passed.push((node.entry.parent, node.entry.hash()));
+			}
 			if is_included || previous.pending.contains_key(&node.entry.hash()) {
 				self.done.insert(node.entry.hash());
 			} else {
 				storage.insert(node.entry.hash(), node.entry.clone());
 			}
 		}
+		self.passed.drain(..self.passed.len().saturating_sub(MAX_PASSED_HEADS));
 		storage.retain(|hash, _| !self.is_in_path(hash));
 		self.populate(&mut storage);
 		let mut starts: Vec<_> = self.nodes.iter().map(|node| node.entry.parent).collect();
@@ -261,6 +270,17 @@ impl Chain {
 			}
 		}
 		output.map_or(Ok(()), |output| self.loops(&output))
+	}
+
+	/// Not on a head that was left behind, unless the chain is back at it.
+	fn not_passed(&self, hash: CandidateHash, parent: Hash) -> Verdict {
+		let is_head = parent == self.base.required_parent.hash()
+			|| self.nodes.iter().any(|node| node.entry.output == parent);
+		let passed = self.passed.iter().rfind(|(head, _)| *head == parent);
+		match passed.is_some_and(|(_, winner)| *winner != hash) && !is_head {
+			true => Err(Reason::ConflictsWithPending),
+			false => Ok(()),
+		}
 	}
 
 	fn full_place(&self, entry: &Entry) -> Verdict {
@@ -406,6 +426,7 @@ impl At {
 			return Ok(());
 		}
 		chain.full_place(entry)?;
+		chain.not_passed(entry.hash(), entry.parent)?;
 		if !self.has_relay_parent(entry.built.receipt.descriptor.relay_parent, vouched) {
 			return Err(Reason::RelayParentNotInScope);
 		}
@@ -560,6 +581,7 @@ impl Model {
 		let is_member = |(_, at): &(&Hash, &At)| {
 			at.chains.get(&entry.para()).is_some_and(|chain| {
 				let place = chain.place(entry.hash(), entry.parent, None, entry.scheduling_parent());
+				let place = place.and_then(|()| chain.not_passed(entry.hash(), entry.parent));
 				chain.knows(&entry.hash()) || place.is_ok()
 			})
 		};

@@ -29,6 +29,12 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Runs a scenario and compares all answers at the end.
 pub(crate) fn run(script: &str) -> World {
 	let mut world = World::default();
+	resume(&mut world, script);
+	world
+}
+
+/// Goes on with a scenario.
+pub(crate) fn resume(world: &mut World, script: &str) {
 	let (mut actual, mut expected) = (Vec::new(), Vec::new());
 	for line in script.lines() {
 		let line = line.split('#').next().unwrap_or_default().trim();
@@ -37,12 +43,11 @@ pub(crate) fn run(script: &str) -> World {
 		}
 		let (command, wanted) = line.split_once("=>").unwrap_or((line, ""));
 		let command = command.trim();
-		let said = execute(&mut world, command);
+		let said = execute(world, command);
 		actual.push(format!("{command} => {said}"));
 		expected.push(format!("{command} => {}", wanted.trim()));
 	}
 	assert_eq!(actual, expected, "\n--- what happened:\n{}\n", actual.join("\n"));
-	world
 }
 
 fn execute(world: &mut World, command: &str) -> String {

@@ -1,10 +1,10 @@
 //! What people are told: the chain as it is, and why a candidate has no place in it.
 
 use crate::{
-	notation::run,
+	notation::{resume, run},
 	world::{block_hash, head, World, PARA},
 };
-use headway_machine::{FragmentChainError, FragmentChainView, FragmentState, Reason, Stage, Token};
+use headway_machine::{Evidence, FragmentChainError, FragmentChainView, FragmentState, Reason, Stage, Token};
 use headway_primitives::{Hash, ParaId};
 use headway_prospective_parachains::{Effect, Event};
 
@@ -76,4 +76,42 @@ fn what_has_no_place_at_any_leaf_leaves_the_reason() {
 	let welcome = world.hypothetical("next", false);
 	world.membership_effects(welcome, None);
 	assert_eq!(reasons(&mut world), []);
+}
+
+#[test]
+fn a_losing_fork_has_no_place_and_the_winner_is_named() {
+	let mut world = run("
+		P = 0>1 @9
+		leaf 10 pending P
+		fork = 0>9 @10
+		A = 1>2 @10 low
+		B = 1>3 @10 high
+	");
+	let asked = |world: &mut World, name: &str| {
+		world.traces.clear();
+		let advertised = world.hypothetical(name, false);
+		world.membership_effects(advertised, None);
+		let no_place = |trace: &headway_machine::Trace| match (trace.stage, trace.evidence) {
+			(Stage::NoPlace(reason), evidence) => Some((reason, evidence)),
+			_ => None,
+		};
+		world.traces.iter().find_map(no_place)
+	};
+	let rival = |world: &World, name: &str, parent_head: &str| {
+		let (candidate, parent_head) = (world.candidates[name].hash, head(parent_head).hash());
+		Some(Evidence::Rival { candidate, parent_head })
+	};
+	// The winner is pending, ...
+	let lost = (Reason::ConflictsWithPending, rival(&world, "P", "0"));
+	assert_eq!(asked(&mut world, "fork"), Some(lost));
+	// ... is included, ...
+	resume(&mut world, "leaf 11 included 1 -10");
+	assert_eq!(asked(&mut world, "fork"), Some(lost));
+	assert!(!world.introduce("fork"));
+	// ... or has the lower hash.
+	resume(&mut world, "introduce A => yes\nback A");
+	let lost = (Reason::ForkChoice, rival(&world, "A", "1"));
+	assert_eq!(asked(&mut world, "B"), Some(lost));
+	// Nobody is a rival to himself.
+	assert_eq!(asked(&mut world, "P"), None);
 }
