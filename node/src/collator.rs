@@ -5,14 +5,15 @@
 
 use crate::{
 	cli::MetronomeCmd,
+	late::HeldBack,
 	parachains::Handle,
 	service::{new_full, IsCollator, NewFull, NewFullParams},
 };
 use async_trait::async_trait;
 use headway_machine::{SubmitSegment, Trace};
-use headway_metronome::{key, metrics::Metrics, Metronome, Relay};
+use headway_metronome::{key, metrics::Metrics, Fault, Metronome, Relay};
 use headway_pipeline::Event;
-use headway_primitives::{Block, ParaId};
+use headway_primitives::{Block, Hash, ParaId};
 use sc_network_sync::SyncingService;
 use sc_service::{Configuration, Role, TaskManager};
 use sp_consensus::SyncOracle;
@@ -44,9 +45,11 @@ pub fn start(mut config: Configuration, cmd: &MetronomeCmd) -> Result<TaskManage
 	let named = cmd.collator.collator_key_file.as_deref();
 	let pair = key::collator_key(named, Some(config.base_path.path()))?;
 
-	let params = NewFullParams::new(&cmd.run, IsCollator::Yes(Box::new(pair)));
+	let mut params = NewFullParams::new(&cmd.run, IsCollator::Yes(Box::new(pair)));
+	let held_back = HeldBack::default();
+	params.held_back = (cmd.collator.fault == Some(Fault::Late)).then(|| held_back.clone());
 	let NewFull { task_manager, client, parachains, sync_service, registry, .. } = new_full(config, params)?;
-	let relay = Arc::new(EmbeddedNode { parachains, sync_service });
+	let relay = Arc::new(EmbeddedNode { parachains, sync_service, held_back });
 	let metrics = Metrics::register(registry.as_ref())?;
 	let collator = Metronome::new(&cmd.collator, client, relay, metrics).map_err(Error::Input)?;
 	task_manager.spawn_essential_handle().spawn("metronome", None, collator.run());
@@ -57,6 +60,7 @@ pub fn start(mut config: Configuration, cmd: &MetronomeCmd) -> Result<TaskManage
 struct EmbeddedNode {
 	parachains: Handle,
 	sync_service: Arc<SyncingService<Block>>,
+	held_back: HeldBack,
 }
 
 #[async_trait]
@@ -67,6 +71,10 @@ impl Relay for EmbeddedNode {
 
 	async fn submit(&self, segment: SubmitSegment) -> bool {
 		self.parachains.send(Event::Submit(segment)).await.is_ok()
+	}
+
+	fn hold_back(&self, relay_parent: Hash) {
+		self.held_back.add(relay_parent);
 	}
 
 	fn traces(&self) -> broadcast::Receiver<Arc<Trace>> {

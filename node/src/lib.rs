@@ -13,6 +13,7 @@
 //! | [`parachains`] | the parachains protocol: network, machines, database and workers joined |
 //! | [`explain`] | the command `headway explain`: what became of candidates |
 //! | [`collator`] | Metronome's collator around an embedded node |
+//! | [`late`] | a fault of that collator, for tests: collations that come too late |
 //! | [`inherent`] | what an author puts into a block: time, slot, and the parachains' data |
 
 #![forbid(unsafe_code)]
@@ -23,6 +24,7 @@ pub mod collator;
 pub mod command;
 pub mod explain;
 pub mod inherent;
+pub mod late;
 pub mod parachains;
 pub mod service;
 

@@ -7,6 +7,7 @@
 use crate::{
 	cli::Cli,
 	inherent::ProvisionInherent,
+	late::{HeldBack, Late},
 	service::{FullClient, IsCollator},
 };
 use async_trait::async_trait;
@@ -93,6 +94,8 @@ pub struct Parts {
 	pub role: Role,
 	/// Whether it is embedded in a collator.
 	pub is_collator: IsCollator,
+	/// Collations that are to come too late, for tests.
+	pub held_back: Option<HeldBack>,
 	/// Where the chain's database is; ours is in a folder of it.
 	pub database: Option<PathBuf>,
 	/// Duration of a slot.
@@ -136,7 +139,11 @@ pub fn start(parts: Parts, task_manager: &TaskManager) -> Result<(), Error> {
 	let (machine, pvf): (headway_overseer::Machine, _) = match &parts.is_collator {
 		IsCollator::Yes(key) => {
 			let declaration = Declaration::new(key.public(), &local_peer, |payload| key.sign(payload));
-			(Box::new(Collator::new(CollatorSide::new(declaration))), None)
+			let collator = Collator::new(CollatorSide::new(declaration));
+			match parts.held_back {
+				Some(held_back) => (Box::new(Late::new(collator, held_back)), None),
+				None => (Box::new(collator), None),
+			}
 		},
 		IsCollator::No => {
 			let config = validator_config(&parts.settings, parts.slot_duration, parts.is_live);

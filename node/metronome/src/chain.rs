@@ -151,6 +151,14 @@ pub fn choose_parent(on_chain: &OnChain, own: &OwnBlocks) -> Result<Parent, Skip
 	Ok(Parent { head, unincluded })
 }
 
+/// A parent that is lost already: the included head, if a candidate on it waits for availability. None if there is no such
+/// candidate, or none may be waiting.
+pub fn lost_parent(on_chain: &OnChain) -> Option<Parent> {
+	let is_lost = !on_chain.synchronous && !on_chain.pending.is_empty();
+	let head = Head::decode_all(&mut &on_chain.included.0[..]).ok().filter(|_| is_lost)?;
+	Some(Parent { head, unincluded: Vec::new() })
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;
@@ -255,6 +263,15 @@ mod tests {
 		own.insert(ours[2].clone(), relay(1), effects(&ours[2]));
 		let parent = choose_parent(&on_chain(&ours[0], &[&theirs[1]], &[1, 2]), &own).unwrap();
 		assert_eq!(parent, behind(&theirs, 1, 1));
+	}
+
+	#[test]
+	fn a_parent_is_lost_when_a_candidate_on_it_is_pending() {
+		let heads = heads(0, 1);
+		let pending = on_chain(&heads[0], &[&heads[1]], &[1]);
+		assert_eq!(lost_parent(&pending), Some(behind(&heads, 0, 0)));
+		assert_eq!(lost_parent(&OnChain { synchronous: true, ..pending }), None);
+		assert_eq!(lost_parent(&on_chain(&heads[0], &[], &[1])), None);
 	}
 
 	#[test]

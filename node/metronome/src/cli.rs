@@ -1,6 +1,7 @@
 //! Options and subcommands, for the command line of the node that embeds the collator. `export-genesis-*` are what zombienet
 //! registers a para with.
 
+use crate::fault::Fault;
 use clap::Args;
 use codec::Encode;
 use headway_metronome_pvf::Head;
@@ -45,6 +46,14 @@ pub struct CollatorArgs {
 	/// File with the collator's secret seed, 32 bytes in hexadecimal. Without it, a key is generated and kept in the base path.
 	#[arg(long, value_name = "PATH")]
 	pub collator_key_file: Option<PathBuf>,
+
+	/// Do this wrong now and then.
+	#[arg(long, value_enum, value_name = "FAULT", help_heading = "Faults, for tests only")]
+	pub fault: Option<Fault>,
+
+	/// Good blocks before each faulty one.
+	#[arg(long, value_name = "BLOCKS", default_value_t = 3, help_heading = "Faults, for tests only")]
+	pub fault_after: u32,
 }
 
 impl Default for CollatorArgs {
@@ -58,6 +67,8 @@ impl Default for CollatorArgs {
 			send_every: 5,
 			upgrade_to: None,
 			collator_key_file: None,
+			fault: None,
+			fault_after: 3,
 		}
 	}
 }

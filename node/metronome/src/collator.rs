@@ -1,8 +1,9 @@
 //! The loop: at each new best relay block, build and hand over.
 
 use crate::{
-	chain::{choose_parent, Effects, OwnBlocks, Parent},
+	chain::{choose_parent, lost_parent, Effects, OwnBlocks, Parent},
 	cli::CollatorArgs,
+	fault::{self, Fault, Faults},
 	leaf::{self, Leaf},
 	metrics::Metrics,
 	traffic::{self, Outgoing},
@@ -38,6 +39,9 @@ pub trait Relay: Send + Sync {
 	async fn collate_on(&self, para: ParaId) -> bool;
 	/// Hands over blocks. False if the node is shutting down.
 	async fn submit(&self, segment: SubmitSegment) -> bool;
+	/// Collations of this relay parent, which are not submitted yet, are offered to validators only when it has left the view:
+	/// [`Fault::Late`].
+	fn hold_back(&self, relay_parent: Hash);
 	/// What happens to candidates from now on.
 	fn traces(&self) -> broadcast::Receiver<Arc<Trace>>;
 	/// Whether the node is far behind the chain.
@@ -50,6 +54,8 @@ const WORD_TIMEOUT: Duration = Duration::from_secs(6);
 const SUBMIT_AGAIN: Duration = Duration::from_millis(50);
 /// Of the largest proof of validity, what is left for what surrounds the payload, bytes.
 const POV_OVERHEAD: u64 = 4096;
+/// Bytes that tell blocks on the same parent apart.
+const FORK_BYTES: u64 = 8;
 /// How long the speed of this machine is measured.
 const CALIBRATION: Duration = Duration::from_millis(50);
 
@@ -61,6 +67,7 @@ pub struct Metronome<Client> {
 	dials: Dials,
 	outgoing: Arc<Outgoing>,
 	blocks: OwnBlocks,
+	faults: Faults,
 	metrics: Metrics,
 }
 
@@ -70,6 +77,17 @@ struct Dials {
 	work: u64,
 	payload_bytes: u64,
 	payload_seed: u64,
+}
+
+impl Dials {
+	/// Another block on the same parent: its bytes differ.
+	fn of_a_fork(self) -> Self {
+		Self {
+			payload_seed: self.payload_seed.wrapping_add(1),
+			payload_bytes: self.payload_bytes.max(FORK_BYTES),
+			..self
+		}
+	}
 }
 
 impl<Client> Metronome<Client>
@@ -95,7 +113,8 @@ where
 		};
 		let recipients = args.send_to.iter().copied().map(ParaId).collect();
 		let outgoing = Arc::new(Outgoing::new(recipients, args.send_every, args.upgrade_code()?));
-		Ok(Self { client, relay, para: args.para(), dials, outgoing, blocks: OwnBlocks::default(), metrics })
+		let (blocks, faults) = (OwnBlocks::default(), Faults::new(args.fault, args.fault_after));
+		Ok(Self { client, relay, para: args.para(), dials, outgoing, blocks, faults, metrics })
 	}
 
 	/// Collates until the node shuts down.
@@ -141,7 +160,10 @@ where
 		// In synchronous mode the second core would need an included head of its own.
 		let cores = if leaf.on_chain.synchronous { 1 } else { leaf.cores.len() };
 		for core in 0..cores {
-			let parent = match choose_parent(&leaf.on_chain, &self.blocks) {
+			let mut fault = self.faults.due();
+			let lost = lost_parent(&leaf.on_chain).filter(|_| fault == Some(Fault::LosingFork));
+			fault = fault.filter(|fault| *fault != Fault::LosingFork || lost.is_some());
+			let parent = match lost.map_or_else(|| choose_parent(&leaf.on_chain, &self.blocks), Ok) {
 				Ok(parent) => parent,
 				Err(skip) => {
 					self.metrics.on_skipped(skip);
@@ -149,27 +171,42 @@ where
 					return;
 				},
 			};
-			if !self.build_at(&leaf, core, parent).await {
+			if !self.build_at(&leaf, core, parent, fault).await {
 				return;
 			}
 		}
 	}
 
 	/// Builds a block for one of the para's cores and hands it over. Answers whether it became a candidate.
-	async fn build_at(&mut self, leaf: &Leaf, core: usize, parent: Parent) -> bool {
+	async fn build_at(&mut self, leaf: &Leaf, core: usize, parent: Parent, fault: Option<Fault>) -> bool {
 		let start = Instant::now();
-		let (dials, para, unincluded) = (self.dials, self.para, parent.unincluded.len());
+		let (mut dials, para, unincluded) = (self.dials, self.para, parent.unincluded.len());
+		if fault == Some(Fault::LosingFork) {
+			dials = dials.of_a_fork();
+		}
 		let (outgoing, shared_leaf) = (self.outgoing.clone(), leaf.clone());
 		let built = blocking(move || block_for(&dials, &outgoing, para, &shared_leaf, core, &parent)).await;
-		let Some(Made { head, effects, received, segment }) = built.flatten() else { return false };
+		let Some(mut made) = built.flatten() else { return false };
+		match fault {
+			Some(Fault::InvalidPov) => fault::spoil(&mut made),
+			Some(Fault::Late) => self.relay.hold_back(leaf.hash),
+			Some(Fault::LosingFork) | None => {},
+		}
+		let Made { head, effects, received, segment } = made;
 		let (number, hash) = (head.number, head.hash());
-		self.blocks.insert(head, leaf.hash, effects);
+		if fault.is_none() {
+			self.blocks.insert(head, leaf.hash, effects);
+		}
 		if !self.hand_over(segment, leaf.hash).await {
 			self.blocks.remove(&hash);
 			self.metrics.on_dropped();
 			return false;
 		}
+		self.faults.built(fault);
 		self.metrics.on_built(number, &effects, received);
+		if let Some(fault) = fault {
+			tracing::warn!(target: "metronome", relay_block = leaf.number, ?fault, "block #{number} is faulty, on purpose");
+		}
 		tracing::info!(
 			target: "metronome",
 			relay_block = leaf.number, core = leaf.cores.get(core).map(|core| core.0), unincluded,
@@ -235,12 +272,12 @@ async fn word_of(traces: &mut broadcast::Receiver<Arc<Trace>>, leaf: Hash) -> Wo
 }
 
 /// A block, and what its collator needs to know of it.
-struct Made {
+pub(crate) struct Made {
 	head: Head,
 	effects: Effects,
 	/// Messages of other paras that it processes.
 	received: usize,
-	segment: SubmitSegment,
+	pub(crate) segment: SubmitSegment,
 }
 
 /// The block for one of the para's cores, ready to be submitted.

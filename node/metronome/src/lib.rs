@@ -15,6 +15,7 @@
 //! | [`traffic`] | what a block has to do with other chains: messages, code upgrades |
 //! | [`leaf`] | what the decision needs of a relay block, from the runtime |
 //! | [`collator`] | the loop |
+//! | [`fault`] | what it does wrong if it is told to, for tests |
 //! | [`metrics`] | Prometheus metrics |
 
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@
 pub mod chain;
 pub mod cli;
 pub mod collator;
+pub mod fault;
 pub mod key;
 pub mod leaf;
 pub mod metrics;
@@ -29,4 +31,5 @@ pub mod traffic;
 
 pub use cli::{CollatorArgs, ExportGenesisHead, ExportGenesisWasm};
 pub use collator::{Metronome, Relay};
+pub use fault::Fault;
 pub use headway_metronome_pvf as pvf;

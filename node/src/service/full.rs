@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
 	cli::RunCmd,
+	late::HeldBack,
 	parachains::{self, Parts},
 };
 use headway_primitives::{Block, CollatorPair, Hash};
@@ -55,6 +56,8 @@ pub struct NewFullParams {
 	pub is_rpc_port_named: bool,
 	/// What the operator decides about the parachains protocol.
 	pub parachains: parachains::Settings,
+	/// Collations that are to come too late, for tests.
+	pub held_back: Option<HeldBack>,
 }
 
 impl NewFullParams {
@@ -73,6 +76,7 @@ impl NewFullParams {
 					.map(|hours| Duration::from_secs(3600 * u64::from(hours))),
 				collator_hold_off: run.collator_protocol_hold_off.map(Duration::from_millis),
 			},
+			held_back: None,
 		}
 	}
 }
@@ -249,6 +253,7 @@ fn new_full_with<Net: NetworkBackend<Block, Hash>>(
 			registry: registry.clone(),
 			role,
 			is_collator: params.is_collator,
+			held_back: params.held_back,
 			database,
 			slot_duration: babe_link.config().slot_duration().as_duration(),
 			is_live,

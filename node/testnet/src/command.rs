@@ -1,7 +1,7 @@
 //! The command `headway testnet`.
 
 use crate::{
-	network::{Backing, Network, NetworkConfig},
+	network::{Backing, Fault, Network, NetworkConfig},
 	report::Report,
 	rpc::{Connections, Rpc},
 	sudo,
@@ -48,6 +48,11 @@ pub struct TestnetCmd {
 	/// Collators of each parachain.
 	#[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10))]
 	collators_per_para: u32,
+
+	/// What the first collator of a parachain does wrong now and then, as PARA=FAULT: losing-fork, invalid-pov or
+	/// late. For tests.
+	#[arg(long = "collator-fault", value_name = "PARA=FAULT", value_parser = fault_of)]
+	faults: Vec<(u32, Fault)>,
 
 	/// Execution work of a parachain block, milliseconds.
 	#[arg(long, default_value_t = 10)]
@@ -100,6 +105,13 @@ fn cores_of(text: &str) -> Result<(u32, u32), String> {
 		(_, cores) if cores > MAX_CORES => Err(format!("a para has at most {MAX_CORES} cores")),
 		cores => Ok(cores),
 	}
+}
+
+/// `2000=late`: the first collator of para 2000 is late now and then.
+fn fault_of(text: &str) -> Result<(u32, Fault), String> {
+	let (para, fault) = text.split_once('=').ok_or("expected PARA=FAULT, such as 2000=late")?;
+	let para = para.parse().map_err(|error| format!("{para}: {error}"))?;
+	Ok((para, Fault::from_str(fault, false)?))
 }
 
 /// Forms of a report.
@@ -156,6 +168,7 @@ impl TestnetCmd {
 			work_ms: self.work_ms,
 			pov_kib: self.pov_kib,
 			backing: self.backing,
+			faults: self.faults.iter().copied().collect(),
 			collator_args: Vec::new(),
 			epoch_duration: self.epoch_duration,
 			log: self.log.clone(),

@@ -30,7 +30,7 @@ pub mod sudo;
 pub mod watch;
 
 pub use command::TestnetCmd;
-pub use network::{Backing, Network, NetworkConfig, Node, Role};
+pub use network::{Backing, Fault, Network, NetworkConfig, Node, Role};
 
 use std::{io, path::PathBuf};
 

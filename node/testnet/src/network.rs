@@ -42,6 +42,17 @@ pub enum Backing {
 	Sync,
 }
 
+/// What a collator does wrong now and then, as `headway metronome --fault` has it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum)]
+pub enum Fault {
+	/// Builds on the included head while another candidate on it is backed on the relay chain already.
+	LosingFork,
+	/// Puts a block into the proof of validity that the validation function refuses.
+	InvalidPov,
+	/// Offers a collation only when its relay parent has left the allowed ancestry.
+	Late,
+}
+
 /// What a network is made of.
 #[derive(Clone, Debug)]
 pub struct NetworkConfig {
@@ -65,6 +76,8 @@ pub struct NetworkConfig {
 	pub pov_kib: u32,
 	/// How candidates are backed.
 	pub backing: Backing,
+	/// Paras whose first collator has a fault.
+	pub faults: BTreeMap<u32, Fault>,
 	/// More arguments for each collator.
 	pub collator_args: Vec<String>,
 	/// Slots of a session; none: as the chain says.
@@ -82,8 +95,9 @@ impl NetworkConfig {
 	/// Whose each core is beyond the first one of its para.
 	fn more_cores(&self) -> Result<Vec<u32>, Error> {
 		let paras = self.paras();
-		if let Some(unknown) = self.cores.keys().find(|para| !paras.contains(para)) {
-			return Err(Error::Spec(format!("cores for para {unknown}, which the network does not have")));
+		if let Some(unknown) = self.cores.keys().chain(self.faults.keys()).find(|para| !paras.contains(para))
+		{
+			return Err(Error::Spec(format!("the network does not have a para {unknown}")));
 		}
 		let more = |(para, cores): (&u32, &u32)| vec![*para; cores.saturating_sub(1) as usize];
 		Ok(self.cores.iter().flat_map(more).collect())
@@ -217,46 +231,42 @@ impl Network {
 
 		let mut network =
 			Self { nodes: Vec::new(), spec: spec_path, config: config.clone(), bootnode: None, _lock: lock };
-		let ports = free_ports(3 * (validators.len() + paras.len() * config.collators_per_para as usize))?;
-		let mut ports = ports.chunks_exact(3).map(|ports| (ports[0], ports[1], ports[2]));
-		let mut next_ports = || ports.next().unwrap_or_default();
-		for name in &validators {
-			let ports = next_ports();
+		let per_para = config.collators_per_para as usize;
+		let ports = Ports::free(validators.len() + paras.len() * per_para)?;
+		let (of_validators, of_collators) = ports.split_at(validators.len());
+		for (name, ports) in validators.iter().zip(of_validators) {
 			let base_path = network.base_dir().join(name);
 			spec::write_keystore(&base_path.join("chains").join(&chain_id).join("keystore"), name)?;
-			let mut args = network.common_args(name, ports);
+			let mut args = network.common_args(name, *ports);
 			args.push("--validator".into());
 			args.push("--insecure-validator-i-know-what-i-do".into());
-			network.bootnode.get_or_insert_with(|| address(name, ports.0));
-			network.add(name.clone(), Role::Validator, args, ports)?;
+			network.bootnode.get_or_insert_with(|| address(name, ports.p2p));
+			network.add(name.clone(), Role::Validator, args, *ports)?;
 		}
-		for para in &paras {
-			for i in 0..config.collators_per_para {
-				let name = match config.collators_per_para {
-					1 => format!("collator-{para}"),
-					_ => format!("collator-{para}-{i}"),
-				};
-				network.start_collator(name, *para, next_ports())?;
-			}
+		let collators = paras.iter().flat_map(|para| std::iter::repeat_n(*para, per_para));
+		for (para, ports) in collators.zip(of_collators) {
+			network.start_collator(para, *ports)?;
 		}
 		Ok(network)
 	}
 
 	/// Starts a collator of a para, whether or not the para is registered already.
 	pub fn add_collator(&mut self, para: u32) -> Result<(), Error> {
-		let ports = free_ports(3)?;
-		let ports = (ports[0], ports[1], ports[2]);
-		let n = self.nodes.iter().filter(|node| node.role == Role::Collator(para)).count();
-		let name = if n == 0 { format!("collator-{para}") } else { format!("collator-{para}-{n}") };
-		self.start_collator(name, para, ports)
+		Ports::free(1)?.into_iter().try_for_each(|ports| self.start_collator(para, ports))
 	}
 
-	fn start_collator(&mut self, name: String, para: u32, ports: (u16, u16, u16)) -> Result<(), Error> {
+	fn start_collator(&mut self, para: u32, ports: Ports) -> Result<(), Error> {
+		let n = self.nodes.iter().filter(|node| node.role == Role::Collator(para)).count();
+		let name = collator_name(para, n);
 		let mut args = vec!["metronome".into()];
 		args.extend(self.common_args(&name, ports));
 		args.extend(["--parachain-id".into(), para.to_string()]);
 		args.extend(["--work-ms".into(), self.config.work_ms.to_string()]);
 		args.extend(["--pov-kib".into(), self.config.pov_kib.to_string()]);
+		let fault = self.config.faults.get(&para).filter(|_| n == 0);
+		if let Some(fault) = fault.and_then(ValueEnum::to_possible_value) {
+			args.extend(["--fault".into(), fault.get_name().into()]);
+		}
 		args.extend(self.config.collator_args.iter().cloned());
 		self.add(name, Role::Collator(para), args, ports)
 	}
@@ -323,7 +333,7 @@ impl Network {
 		name: String,
 		role: Role,
 		args: Vec<String>,
-		(_, rpc_port, prometheus_port): (u16, u16, u16),
+		Ports { rpc: rpc_port, prometheus: prometheus_port, .. }: Ports,
 	) -> Result<(), Error> {
 		let log = self.base_dir().join(format!("{name}.log"));
 		let program = self.config.program.clone();
@@ -333,7 +343,7 @@ impl Network {
 		Ok(())
 	}
 
-	fn common_args(&self, name: &str, (p2p, rpc, prometheus): (u16, u16, u16)) -> Vec<String> {
+	fn common_args(&self, name: &str, Ports { p2p, rpc, prometheus }: Ports) -> Vec<String> {
 		let path = |path: &Path| path.to_string_lossy().into_owned();
 		let mut args: Vec<String> = Vec::new();
 		let mut flag = |name: &str, value: String| args.extend([name.to_owned(), value]);
@@ -381,6 +391,14 @@ fn validator_name(index: usize) -> String {
 	NAMES.get(index).map_or_else(|| format!("validator{index}"), |name| (*name).into())
 }
 
+/// Name of a para's collator.
+fn collator_name(para: u32, index: usize) -> String {
+	match index {
+		0 => format!("collator-{para}"),
+		more => format!("collator-{para}-{more}"),
+	}
+}
+
 fn genesis_para(program: &Path, id: u32) -> Result<GenesisPara, Error> {
 	let id_text = id.to_string();
 	let head = spec::run(program, &["metronome", "export-genesis-head", "--parachain-id", &id_text])?;
@@ -412,6 +430,23 @@ fn peer_id(key: &[u8; 32]) -> String {
 	// 32 bytes are always a secret key of this scheme.
 	let secret = ed25519::SecretKey::try_from_bytes(*key).unwrap_or_else(|_| ed25519::SecretKey::generate());
 	Keypair::from(ed25519::Keypair::from(secret)).public().to_peer_id().to_string()
+}
+
+/// Ports of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Ports {
+	p2p: u16,
+	rpc: u16,
+	prometheus: u16,
+}
+
+impl Ports {
+	/// Ports for so many nodes, on which nobody listens.
+	fn free(nodes: usize) -> Result<Vec<Self>, Error> {
+		let ports = free_ports(3 * nodes)?;
+		let of_node = |ports: &[u16]| Self { p2p: ports[0], rpc: ports[1], prometheus: ports[2] };
+		Ok(ports.chunks_exact(3).map(of_node).collect())
+	}
 }
 
 /// Ports that nobody listens on. All are held at once, so that they differ.
@@ -476,6 +511,13 @@ mod tests {
 		let key = hex::encode(node_key("alice"));
 		assert_eq!(key, "2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90");
 		assert_eq!(peer_id(&node_key("alice")), "12D3KooWQCkBm1BYtkHpocxCwMgR8yjitEeHGx8spzcDLGt2gkBm");
+	}
+
+	#[test]
+	fn collators_have_names_of_their_own() {
+		let names: BTreeSet<_> = (0..3).map(|index| collator_name(2000, index)).collect();
+		assert_eq!(names.len(), 3);
+		assert!(names.contains("collator-2000"));
 	}
 
 	#[test]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::chain::OnChain;
-use headway_metronome_pvf::{abi, validate, InboundMessage};
+use headway_metronome_pvf::{abi, validate, InboundMessage, Invalid};
 use headway_primitives::{
 	constraints::{Constraints, OutboundHrmpChannelLimitations},
 	ump::ump_signals,
@@ -67,16 +67,19 @@ fn outgoing() -> Outgoing {
 
 const DIALS: Dials = Dials { work: 3, payload_bytes: 5000, payload_seed: 1 };
 
-/// What a validator would do with the candidate.
-fn validated(submitted: &SubmittedCollation) -> ValidationResult {
-	let params = ValidationParams {
+/// What a validator would hand to the validation function.
+fn params(submitted: &SubmittedCollation) -> ValidationParams {
+	ValidationParams {
 		parent_head: submitted.validation_data.parent_head.clone(),
 		block_data: submitted.collation.pov.block_data.clone(),
 		relay_parent_number: submitted.validation_data.relay_parent_number,
 		relay_parent_storage_root: submitted.validation_data.relay_parent_storage_root,
-	};
+	}
+}
+
+fn validated(submitted: &SubmittedCollation) -> ValidationResult {
 	// Encodings of the parachain's own types and of the relay chain's are the same.
-	let result: abi::ValidationResult = validate(&params.encode()).unwrap();
+	let result: abi::ValidationResult = validate(&params(submitted).encode()).unwrap();
 	ValidationResult::decode(&mut &result.encode()[..]).unwrap()
 }
 
@@ -102,6 +105,31 @@ fn a_collation_is_what_validation_yields() {
 				(cores.len() > 1).then_some(core)
 			);
 		}
+	}
+}
+
+#[test]
+fn a_spoilt_block_is_refused_by_the_validation_function_alone() {
+	let make = || block_for(&DIALS, &outgoing(), PARA, &leaf(&[3]), 0, &on_genesis()).unwrap();
+	let (good, mut spoilt) = (make(), make());
+	fault::spoil(&mut spoilt);
+	let [submitted] = &spoilt.segment.collations[..] else { panic!() };
+	assert_eq!(validate(&params(submitted).encode()).err(), Some(Invalid::OtherParent));
+	// Nothing else differs.
+	spoilt.segment.collations[0].collation.pov = good.segment.collations[0].collation.pov.clone();
+	assert_eq!(spoilt.segment, good.segment);
+}
+
+#[test]
+fn a_fork_is_another_block_on_the_same_parent() {
+	for payload_bytes in [0, 5000] {
+		let dials = Dials { payload_bytes, ..DIALS };
+		let head = |dials| {
+			block_for(&dials, &Outgoing::default(), PARA, &leaf(&[0]), 0, &on_genesis()).unwrap().head
+		};
+		let (block, fork) = (head(dials), head(dials.of_a_fork()));
+		assert_eq!((block.number, block.parent_hash), (fork.number, fork.parent_hash));
+		assert_ne!(block, fork);
 	}
 }
 
