@@ -7,6 +7,7 @@
 //! | test file | what is in it |
 //! |---|---|
 //! | `tests/networks.rs` | networks of processes: inclusion, backing modes and the switch, crashes, two groups |
+//! | `tests/faulty_collators.rs` | collators that do something wrong: what users are told of it |
 //! | `tests/extrinsics.rs` | what extrinsics change in a running network: paras, channels, code, on-demand orders |
 //! | `tests/command_line.rs` | bad input, each with one clear error |
 //! | `tests/architecture.rs` | what crates may depend on |
@@ -90,6 +91,7 @@ impl TestNetwork {
 			work_ms: 10,
 			pov_kib: 4,
 			backing: Backing::Async,
+			faults: Default::default(),
 			collator_args: Vec::new(),
 			epoch_duration: None,
 			log: "info,parachain=debug".into(),

@@ -108,6 +108,8 @@ fn a_wrong_flag_is_named() {
 	assert_refused(&["--no-such-flag"], &["--no-such-flag"]);
 	assert_refused(&["testnet", "--backing", "sideways"], &["sideways"]);
 	assert_refused(&["metronome", "--pov-kib", "large"], &["large"]);
+	assert_refused(&["metronome", "--fault", "lazy"], &["lazy"]);
+	assert_refused(&["testnet", "--collator-fault", "2000=lazy"], &["lazy"]);
 }
 
 #[test]
