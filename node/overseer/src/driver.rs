@@ -4,8 +4,9 @@ use crate::{
 	clock::Clock,
 	leaves::{follow, ChainEvent, NewSession},
 	metrics::Metrics,
-	work::{restore, serve_storage, Workers},
+	work::{restore, restore_scores, serve_storage, Workers},
 };
+use headway_collator_protocol::experimental::Notice;
 use headway_lifecycle::{ChainEvents, Lifecycle, ParaSnapshot, Record};
 use headway_machine::{
 	wire::ViewMessage, BlockRef, Effects, FragmentChainError, FragmentChainView, NetworkEffect, NetworkEvent,
@@ -164,6 +165,7 @@ where
 	for event in restore(&storage)? {
 		let _ = result_sender.send(event);
 	}
+	let _ = result_sender.send(restore_scores(&storage));
 	let job_results = result_sender.clone();
 	std::thread::spawn(move || serve_storage(storage, jobs, job_results));
 	let follower = follow(client.clone(), keystore, is_major_syncing, chain_sender);
@@ -356,7 +358,10 @@ where
 						target: "parachain::collation-generation", ?scheduling_parent, %error, "collations were refused",
 					);
 				},
-				// All others are work, and were started.
+				Effect::CollatorNotice(Notice::ScoresUnreadable(error)) => {
+					tracing::error!(target: "parachain::collator-protocol", %error, "scores of collators are lost");
+				},
+				// All others are work, and were started, or are there to be counted.
 				_ => {},
 			}
 		}
@@ -407,9 +412,12 @@ fn event_label(event: &Event) -> &'static str {
 		Event::Code { .. } => "code",
 		Event::Executed { .. } => "executed",
 		Event::Encoded { .. } | Event::EncodedRoot { .. } => "encoded",
-		Event::RestoreVotes { .. } | Event::Restore { .. } | Event::Loaded { .. } | Event::Written { .. } => {
-			"storage"
-		},
+		Event::RestoreVotes { .. }
+		| Event::Restore { .. }
+		| Event::RestoreScores { .. }
+		| Event::Loaded { .. }
+		| Event::Written { .. } => "storage",
+		Event::Included { .. } => "included",
 		Event::RelayParentInfo { .. } => "relay_parent_info",
 		Event::InherentRequest { .. } => "inherent_request",
 		Event::FragmentChain { .. } => "fragment_chain",

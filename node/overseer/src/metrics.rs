@@ -2,6 +2,7 @@
 //!
 //! Names and labels of the reference are kept, so that its dashboards work; `headway_*` metrics say more.
 
+use headway_collator_protocol::experimental::{Notice, SCORE_RANGES};
 use headway_lifecycle::Advance;
 use headway_machine::{
 	wire::{BitfieldMessage, Request, ValidationMessage},
@@ -57,6 +58,10 @@ struct Inner {
 	work: Timings,
 	advertisements: CounterVec<U64>,
 	collations_seconded: CounterVec<U64>,
+	collator_slashes: CounterVec<U64>,
+	approved_peers: CounterVec<U64>,
+	assigned_paras: Gauge<U64>,
+	connected_collators: GaugeVec<U64>,
 	signed_statements: Counter<U64>,
 	candidates_seconded: Counter<U64>,
 	statements_distributed: Counter<U64>,
@@ -239,6 +244,7 @@ impl Metrics {
 				inner.attested_requests.inc()
 			},
 			Effect::EncodeRoot { .. } => inner.collations_generated.inc(),
+			Effect::CollatorNotice(notice) => inner.collator_notice(notice),
 			_ => {},
 		}
 	}
@@ -312,6 +318,32 @@ impl Inner {
 		}
 	}
 
+	fn collator_notice(&self, notice: &Notice) {
+		match notice {
+			Notice::Slashed { para, reason } => {
+				let para = self.para_label(Some(*para));
+				self.collator_slashes.with_label_values(&[&para, reason.label()]).inc();
+			},
+			Notice::ApprovedPeer { para, outcome } => {
+				let para = self.para_label(Some(*para));
+				self.approved_peers.with_label_values(&[&para, outcome.label()]).inc();
+			},
+			Notice::Collators(paras) => {
+				self.assigned_paras.set(paras.len() as u64);
+				// Paras that are not assigned any more have no series.
+				self.connected_collators.reset();
+				for (para, by_range) in paras {
+					let para = self.para_label(Some(*para));
+					for (range, n) in SCORE_RANGES.into_iter().zip(by_range) {
+						// Several may share a label.
+						self.connected_collators.with_label_values(&[&para, range]).add(*n as u64);
+					}
+				}
+			},
+			Notice::ScoresUnreadable(_) => {},
+		}
+	}
+
 	fn on_dropped(&self, trace: &Trace, para: &str, reason: Reason, telling: Reason) {
 		let subsystem = trace.subsystem;
 		let lost = trace.loss().is_some_and(|(loss, _)| loss != Loss::Message);
@@ -327,6 +359,7 @@ impl Inner {
 			Reason::OutOfView | Reason::UnknownSchedulingParent => "out_of_view",
 			Reason::ExcessiveMessages => "peer_limit_reached",
 			Reason::CannotFollowChain => "blocked_by_backing",
+			Reason::MalformedMessage => "malformed_segment",
 			Reason::SchedulingParentNotInScope => "scheduling_parent_invalid",
 			Reason::ChunkUnavailable => {
 				self.chunks_fetched.with_label_values(&["failed"]).inc();
@@ -401,6 +434,23 @@ impl Inner {
 				"collator_protocol_validator_collations_seconded_total",
 				"Collations that this node seconded",
 				&["para_id"],
+			)?,
+			collator_slashes: r.counter_vec(
+				"collator_protocol_validator_slashes_total",
+				"Collators that lost score",
+				&["para_id", "reason"],
+			)?,
+			approved_peers: r.counter_vec(
+				"collator_protocol_validator_approved_peer_signals_total",
+				"Included candidates by what they say of the collator to be rewarded",
+				&["para_id", "outcome"],
+			)?,
+			assigned_paras: r
+				.gauge("collator_protocol_validator_assigned_paras", "Paras whose collators may connect")?,
+			connected_collators: r.gauge_vec(
+				"collator_protocol_validator_connected_collators",
+				"Connected collators by score",
+				&["para_id", "score_range"],
 			)?,
 			signed_statements: r
 				.counter("candidate_backing_signed_statements_total", "Statements that this node signed")?,

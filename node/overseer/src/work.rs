@@ -1,10 +1,12 @@
 //! Carries out effects that are slow: on blocking threads, in worker processes, in the database.
 
+use headway_collator_protocol::experimental::ScoreWrite;
 use headway_machine::{Column as Of, ExecutionError, Signer, StorageKey, Token, WriteOp};
 use headway_pipeline::{Effect, Event};
 use headway_primitives::{
-	constraints::RelayParentInfo, runtime_api::ParachainHost, Block, Hash, ValidationCode,
-	ValidationCodeHash, ValidatorId, ValidatorSignature, PARACHAIN_KEY_TYPE_ID,
+	constraints::RelayParentInfo, runtime_api::ParachainHost, Block, CandidateEvent,
+	CommittedCandidateReceiptV2, Hash, ParaId, ValidationCode, ValidationCodeHash, ValidatorId,
+	ValidatorSignature, PARACHAIN_KEY_TYPE_ID,
 };
 use headway_storage::{Column, Storage, Write};
 use sp_api::ProvideRuntimeApi;
@@ -12,7 +14,7 @@ use sp_application_crypto::AppCrypto;
 use sp_blockchain::HeaderBackend;
 use sp_core::ByteArray;
 use sp_keystore::KeystorePtr;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::mpsc;
 
 /// Signs with the node's keystore.
@@ -81,6 +83,14 @@ where
 					Event::RelayParentInfo { token, info }
 				});
 			},
+			Effect::QueryIncluded { token, hash, count } => {
+				let client = self.client.clone();
+				self.blocking(move || {
+					let (candidates, registered) = included(&*client, hash, count);
+					Event::Included { token, candidates, registered }
+				});
+			},
+			Effect::WriteScores(writes) => self.store(StorageJob::WriteScores(writes)),
 			other => return Some(other),
 		}
 		None
@@ -141,10 +151,41 @@ where
 	client.runtime_api().ancestor_relay_parent_info(at, session_index, hash).ok()?
 }
 
+/// What a block and its ancestors include, `count` blocks in all, oldest first; and all paras of the block. What
+/// the chain does not know any more is left out.
+fn included<Client>(
+	client: &Client,
+	hash: Hash,
+	count: u32,
+) -> (Vec<CommittedCandidateReceiptV2>, Option<BTreeSet<ParaId>>)
+where
+	Client: HeaderBackend<Block> + ProvideRuntimeApi<Block>,
+	Client::Api: ParachainHost<Block>,
+{
+	let registered = client.runtime_api().para_ids(hash).ok().map(|paras| paras.into_iter().collect());
+	let (mut candidates, mut at) = (Vec::new(), hash);
+	for _ in 0..count {
+		let Ok(Some(header)) = client.header(at) else { break };
+		// Before it was included it waited for availability, so the parent's state has it whole.
+		let parent = header.parent_hash;
+		let api = client.runtime_api();
+		for event in api.candidate_events(at).unwrap_or_default() {
+			let CandidateEvent::CandidateIncluded(receipt, ..) = event else { continue };
+			let pending = api.candidates_pending_availability(parent, receipt.descriptor.para_id);
+			let wanted = receipt.hash();
+			candidates.extend(pending.unwrap_or_default().into_iter().find(|whole| whole.hash() == wanted));
+		}
+		at = parent;
+	}
+	candidates.reverse();
+	(candidates, registered)
+}
+
 /// Something for the storage thread.
 pub(crate) enum StorageJob {
 	Load { token: Token, key: StorageKey },
 	Write { token: Token, batch: Vec<WriteOp> },
+	WriteScores(Vec<ScoreWrite>),
 }
 
 /// Works on one job after the other, so that writes happen in the order in which machines asked for them.
@@ -178,6 +219,18 @@ pub(crate) fn serve_storage(
 				}
 				Event::Written { token, ok: written.is_ok() }
 			},
+			StorageJob::WriteScores(writes) => {
+				let column = Column::CollatorReputation;
+				let written =
+					storage.write_batch(writes.into_iter().map(|ScoreWrite { key, value }| match value {
+						Some(value) => Write::Put { column, key, value },
+						None => Write::Delete { column, key },
+					}));
+				if let Err(error) = written {
+					tracing::error!(target: "parachain::overseer", %error, "scores of collators are not stored");
+				}
+				continue;
+			},
 		};
 		if results.send(result).is_err() {
 			return;
@@ -207,6 +260,15 @@ fn entries(storage: &Storage, column: Column, prefix: &[u8]) -> Result<Entries, 
 		Ok((key.into(), value.into()))
 	});
 	entries.collect()
+}
+
+/// The scores of collators that a former life of the node left behind.
+pub(crate) fn restore_scores(storage: &Storage) -> Event {
+	let entries = entries(storage, Column::CollatorReputation, b"").unwrap_or_else(|error| {
+		tracing::error!(target: "parachain::overseer", %error, "scores of collators are not known any more");
+		Vec::new()
+	});
+	Event::RestoreScores { entries }
 }
 
 fn column(column: Of) -> Column {

@@ -124,6 +124,8 @@ impl Subsystem for Collator {
 			| Event::Encoded { .. }
 			| Event::RestoreVotes { .. }
 			| Event::Restore { .. }
+			| Event::RestoreScores { .. }
+			| Event::Included { .. }
 			| Event::Loaded { .. }
 			| Event::Written { .. }
 			| Event::RelayParentInfo { .. } => {},

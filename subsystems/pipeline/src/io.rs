@@ -2,16 +2,17 @@
 
 use headway_availability as availability;
 use headway_collation_generation as collation_generation;
+use headway_collator_protocol::experimental::{Notice, ScoreWrite};
 use headway_machine::{
 	wire::InboundRequest, Execution, ExecutionError, FragmentChainError, FragmentChainView, LeavesUpdate,
 	MisbehaviorReport, NetworkEffect, NetworkEvent, RequestError, StorageKey, SubmitSegment, Token, WriteOp,
 };
 use headway_primitives::{
-	constraints::RelayParentInfo, AvailableData, BlockNumber, Hash, NodeFeatures, ParaId, SessionIndex,
-	ValidationCode, ValidationCodeHash, ValidationResult,
+	constraints::RelayParentInfo, AvailableData, BlockNumber, CommittedCandidateReceiptV2, Hash,
+	NodeFeatures, ParaId, SessionIndex, ValidationCode, ValidationCodeHash, ValidationResult,
 };
 use headway_provisioner::ProvisionedData;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The machine that asked something; the answer goes back to it.
 ///
@@ -121,6 +122,11 @@ pub enum Event {
 		/// All entries of [`headway_machine::Column::Meta`].
 		entries: Vec<(Vec<u8>, Vec<u8>)>,
 	},
+	/// What a former life of the node stored of collators' scores; before any other event.
+	RestoreScores {
+		/// All that [`Effect::WriteScores`] wrote.
+		entries: Vec<(Vec<u8>, Vec<u8>)>,
+	},
 	/// Answer to [`Effect::Load`].
 	Loaded {
 		/// The question's token.
@@ -141,6 +147,15 @@ pub enum Event {
 		token: Token,
 		/// Number and state root, if the chain still knows them.
 		info: Option<RelayParentInfo>,
+	},
+	/// Answer to [`Effect::QueryIncluded`].
+	Included {
+		/// The question's token.
+		token: Token,
+		/// Candidates that the blocks include, as far as the chain still knows them whole.
+		candidates: Vec<CommittedCandidateReceiptV2>,
+		/// All paras of the newest of the blocks; none if they could not be read.
+		registered: Option<BTreeSet<ParaId>>,
 	},
 	/// We author a block: what goes into its inherent?
 	InherentRequest {
@@ -228,6 +243,19 @@ pub enum Effect {
 		/// The relay parent.
 		relay_parent: Hash,
 	},
+	/// What did a finalized block and its ancestors include?
+	QueryIncluded {
+		/// Names the question.
+		token: Token,
+		/// The newest of the blocks.
+		hash: Hash,
+		/// How many blocks: this one, its parent, and so on.
+		count: u32,
+	},
+	/// Store scores of collators: all of this or nothing, in the order of the effects. Not answered.
+	WriteScores(Vec<ScoreWrite>),
+	/// Something about collators is to be counted or logged.
+	CollatorNotice(Notice),
 	/// Answer to [`Event::InherentRequest`]; none if the parent is not in view.
 	Inherent {
 		/// The question's token.

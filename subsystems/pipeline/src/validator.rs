@@ -4,7 +4,10 @@ use crate::io::{Asker, Effect, Event};
 use headway_availability::{self as availability, Availability};
 use headway_backing::{self as backing, Backing};
 use headway_candidate_validation::{self as candidate_validation, CandidateValidation};
-use headway_collator_protocol::validator_side::{self as collator_protocol, ValidatorSide};
+use headway_collator_protocol::{
+	validator_side::{self as collator_protocol, ValidatorSide},
+	ExperimentalSide,
+};
 use headway_machine::{
 	wire::{InboundRequest, RequestProtocol, ValidationMessage},
 	Effects, NetworkEffect, NetworkEvent, PeerSet, Signer, Subsystem, Timestamp, Verifier,
@@ -21,7 +24,13 @@ pub struct Config {
 	pub availability: availability::Config,
 	/// Collators that are preferred.
 	pub collator_protocol: collator_protocol::Config,
+	/// Whether the validator side of the collator protocol is the one with scores and segments.
+	pub experimental_collator_protocol: bool,
 }
+
+/// Either validator side of the collator protocol.
+type CollatorProtocol =
+	Box<dyn Subsystem<Event = collator_protocol::Event, Effect = collator_protocol::Effect> + Send>;
 
 /// All machines of a validator.
 pub struct Validator {
@@ -29,7 +38,7 @@ pub struct Validator {
 	candidate_validation: CandidateValidation,
 	backing: Backing,
 	statement_distribution: StatementDistribution,
-	collator_protocol: ValidatorSide,
+	collator_protocol: CollatorProtocol,
 	availability: Availability,
 	provisioner: Provisioner,
 	/// What machines have asked of each other and was not passed on yet; empty between calls.
@@ -87,13 +96,18 @@ enum Internal {
 impl Validator {
 	/// Machines that know nothing yet.
 	pub fn new(config: Config, signer: Arc<dyn Signer>, verifier: Arc<dyn Verifier>) -> Self {
-		let Config { availability, collator_protocol } = config;
+		let Config { availability, collator_protocol, experimental_collator_protocol } = config;
+		let collator_protocol: CollatorProtocol = if experimental_collator_protocol {
+			Box::new(ExperimentalSide::new(collator_protocol))
+		} else {
+			Box::new(ValidatorSide::new(collator_protocol))
+		};
 		Self {
 			prospective_parachains: ProspectiveParachains::new(),
 			candidate_validation: CandidateValidation::new(),
 			backing: Backing::new(signer.clone()),
 			statement_distribution: StatementDistribution::new(verifier.clone()),
-			collator_protocol: ValidatorSide::new(collator_protocol),
+			collator_protocol,
 			availability: Availability::new(availability, signer, verifier),
 			provisioner: Provisioner::new(),
 			queue: VecDeque::new(),
@@ -122,6 +136,7 @@ impl Validator {
 			]),
 			Event::Finalized { number, hash, node_features } => self.queue.extend([
 				To::Backing(backing::Event::Finalized { node_features }),
+				To::CollatorProtocol(collator_protocol::Event::Finalized { number, hash }),
 				To::Availability(availability::Event::Finalized { number, hash }),
 			]),
 			Event::Network(event) => self.dispatch_network(event),
@@ -155,6 +170,16 @@ impl Validator {
 			},
 			Event::Restore { entries } => {
 				self.queue.push_back(To::Availability(availability::Event::Restore { entries }))
+			},
+			Event::RestoreScores { entries } => self
+				.queue
+				.push_back(To::CollatorProtocol(collator_protocol::Event::RestoreScores { entries })),
+			Event::Included { token, candidates, registered } => {
+				self.queue.push_back(To::CollatorProtocol(collator_protocol::Event::Included {
+					token,
+					candidates,
+					registered,
+				}))
 			},
 			Event::Loaded { token, value } => {
 				self.queue.push_back(To::Availability(availability::Event::Loaded { token, value }))
@@ -333,8 +358,12 @@ impl Validator {
 				}))
 			},
 			From::FragmentChain { token, chain } => effects.push(Effect::FragmentChain { token, chain }),
-			// Only the segment planner of collation protocol version 4 asks for these.
-			From::KnownOutputHeads { .. } => {},
+			From::KnownOutputHeads { token, heads } => {
+				self.queue.push_back(Internal::CollatorProtocol(collator_protocol::Event::KnownOutputHeads {
+					token,
+					heads,
+				}))
+			},
 			From::QueryRelayParentInfo { token, at, session_index, relay_parent } => {
 				effects.push(Effect::QueryRelayParentInfo { token, at, session_index, relay_parent })
 			},
@@ -462,6 +491,14 @@ impl Validator {
 				prospective_parachains::Event::ValidationData(query),
 			)),
 			From::Second(request) => self.queue.push_back(Internal::Backing(backing::Event::Second(request))),
+			From::KnownOutputHeads { token, paras } => self.queue.push_back(Internal::ProspectiveParachains(
+				prospective_parachains::Event::KnownOutputHeads { token, paras },
+			)),
+			From::QueryIncluded { token, hash, count } => {
+				effects.push(Effect::QueryIncluded { token, hash, count })
+			},
+			From::WriteScores(writes) => effects.push(Effect::WriteScores(writes)),
+			From::Notice(notice) => effects.push(Effect::CollatorNotice(notice)),
 		}
 	}
 

@@ -67,3 +67,23 @@ fn time_to_a_stage_is_measured_once_and_from_the_advertisement() {
 	let histogram = metrics.0.as_ref().unwrap().stage_seconds.with_label_values(&["2000", "backed"]);
 	assert_eq!((histogram.get_sample_count(), histogram.get_sample_sum()), (1, 6.));
 }
+
+#[test]
+fn collators_are_counted_by_score_as_long_as_their_para_is_assigned() {
+	use headway_collator_protocol::experimental::SlashReason;
+	let metrics = metrics();
+	let inner = metrics.0.as_ref().unwrap();
+	let notice = |notice| metrics.effect(&Effect::CollatorNotice(notice));
+	// Paras without a label of their own share one.
+	let paras = [(2000, [1, 0, 2, 0]), (1000, [3, 0, 0, 0]), (1001, [4, 0, 0, 1])];
+	notice(Notice::Collators(paras.into_iter().map(|(para, scores)| (ParaId(para), scores)).collect()));
+	let collators = |para, range| inner.connected_collators.with_label_values(&[para, range]).get();
+	assert_eq!(inner.assigned_paras.get(), 3);
+	assert_eq!([collators("2000", "0"), collators("2000", "100-999")], [1, 2]);
+	assert_eq!([collators("other", "0"), collators("other", "1000+")], [7, 1]);
+	notice(Notice::Collators([(ParaId(2000), [5, 0, 0, 0])].into()));
+	assert_eq!((collators("2000", "0"), collators("other", "0"), inner.assigned_paras.get()), (5, 0, 1));
+
+	notice(Notice::Slashed { para: ParaId(2000), reason: SlashReason::FailedFetch });
+	assert_eq!(inner.collator_slashes.with_label_values(&["2000", "failed_fetch"]).get(), 1);
+}

@@ -1,59 +1,16 @@
 //! What is checked of an advertisement before anything is fetched (backing pipeline §5.4, the table, in its
 //! order).
 
-use super::{
-	peers::PeerState, Effect, HoldOff, Offer, OfferedCandidate, Timer, ValidatorSide, NAME,
-	SET_ASIDE_PER_BLOCK_MAX,
+use super::{peers::PeerState, Effect, HoldOff, Timer, ValidatorSide, NAME, SET_ASIDE_PER_BLOCK_MAX};
+use crate::{
+	collation::{is_in_time, Offer, OfferedDescriptor},
+	incoming::Advertisement,
 };
 use headway_machine::{
-	wire::{AdvertiseCollationV1, AdvertiseCollationV2, AdvertiseCollationV3, CollationVersion},
-	CanSecondQuery, Effects, PeerId, Reason, Reputation, Stage, Timestamp, Token, Trace,
+	wire::CollationVersion, CanSecondQuery, Effects, PeerId, Reason, Reputation, Stage, Timestamp, Token,
+	Trace,
 };
 use headway_primitives::{CandidateDescriptorVersion, CandidateHash, Hash, ParaId};
-
-/// An advertisement of any version.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Advertisement {
-	scheduling_parent: Hash,
-	/// None in version 1.
-	candidate: Option<OfferedCandidate>,
-	/// Only in version 3.
-	descriptor: Option<(CandidateDescriptorVersion, Hash)>,
-}
-
-impl From<AdvertiseCollationV1> for Advertisement {
-	fn from(advert: AdvertiseCollationV1) -> Self {
-		Self { scheduling_parent: advert.scheduling_parent, candidate: None, descriptor: None }
-	}
-}
-
-impl From<AdvertiseCollationV2> for Advertisement {
-	fn from(advert: AdvertiseCollationV2) -> Self {
-		let AdvertiseCollationV2 { scheduling_parent, candidate_hash: hash, parent_head_data_hash } = advert;
-		Self {
-			scheduling_parent,
-			candidate: Some(OfferedCandidate { hash, parent_head_data_hash }),
-			descriptor: None,
-		}
-	}
-}
-
-impl From<AdvertiseCollationV3> for Advertisement {
-	fn from(advert: AdvertiseCollationV3) -> Self {
-		let AdvertiseCollationV3 {
-			scheduling_parent,
-			candidate_hash: hash,
-			parent_head_data_hash,
-			candidate_descriptor_version,
-			relay_parent,
-		} = advert;
-		Self {
-			scheduling_parent,
-			candidate: Some(OfferedCandidate { hash, parent_head_data_hash }),
-			descriptor: Some((candidate_descriptor_version, relay_parent)),
-		}
-	}
-}
 
 /// Why an advertisement is refused, and what that costs its sender.
 struct Refusal {
@@ -81,7 +38,7 @@ impl ValidatorSide {
 			Err(Refusal { reason, reputation }) => {
 				let mut trace =
 					Trace::new(now, NAME, Stage::Dropped(reason)).relay_parent(advert.scheduling_parent);
-				trace.candidate = advert.candidate.map(|candidate| candidate.hash);
+				trace.candidate = advert.candidate_hash();
 				if reason == Reason::OutOfView {
 					trace.evidence = self.view.left(&advert.scheduling_parent);
 				}
@@ -116,7 +73,7 @@ impl ValidatorSide {
 				reputation: Some(Reputation::Malicious(why)),
 			});
 		}
-		if let Some((version, relay_parent)) = advert.descriptor {
+		if let Some(OfferedDescriptor { version, relay_parent: Some(relay_parent) }) = advert.descriptor {
 			self.check_scheduling_parent(now, &at, version, relay_parent)?;
 		}
 		let PeerState::Collating(collating) = &known.state else {
@@ -127,7 +84,7 @@ impl ValidatorSide {
 		}
 		let lookahead =
 			self.view.leaves_with(&at).map(|leaf| leaf.scheduling_lookahead as usize).max().unwrap_or(0);
-		let hash = advert.candidate.map(|candidate| candidate.hash);
+		let hash = advert.candidate_hash();
 		if let Some(before) = collating.advertised.get(&at) {
 			if before.contains(&hash) {
 				return Err(costs(Reason::DuplicateMessage, "repeated advertisement"));
@@ -168,12 +125,7 @@ impl ValidatorSide {
 				Err(costs(Reason::SchedulingParentNotInScope, why))
 			};
 		}
-		let slot_ms = self.config.slot_duration.as_millis().max(1) as u64;
-		let slot = now.unix_ms / slot_ms;
-		let is_in_time = match self.view.leaf(at) {
-			Some(leaf) => slot == leaf.block.slot + 1,
-			None => self.view.leaves().any(|leaf| leaf.block.parent_hash == *at && leaf.block.slot == slot),
-		};
+		let is_in_time = is_in_time(&self.view, now, self.config.slot_duration, at);
 		let why = "scheduling parent out of its time";
 		is_in_time.then_some(()).ok_or(costs(Reason::SchedulingParentNotInScope, why))
 	}
@@ -221,13 +173,15 @@ impl ValidatorSide {
 		if !self.has_room(&at, offer.para) {
 			return self.set_aside(now, offer, Reason::NoClaimQueueSlot, effects);
 		}
-		let Some(candidate) = offer.candidate else { return self.enqueue(now, offer, effects) };
+		let (Some(candidate), Some(candidate_hash)) = (offer.candidate, offer.candidate_hash()) else {
+			return self.enqueue(now, offer, effects);
+		};
 		let token = self.tokens.next();
 		effects.push(Effect::CanSecond(CanSecondQuery {
 			token,
 			para: offer.para,
 			scheduling_parent: at,
-			candidate_hash: candidate.hash,
+			candidate_hash,
 			parent_head_data_hash: candidate.parent_head_data_hash,
 		}));
 		self.questions.insert(token, offer);
@@ -276,9 +230,8 @@ impl ValidatorSide {
 		let underway = block.waiting.get(&para).is_some_and(|queue| queue.iter().any(is_same))
 			|| self.questions.values().any(is_same)
 			|| self.fetches.values().any(|fetch| !fetch.is_shared && is_same(&fetch.offer))
-			|| self.awaiting_data.values().any(|fetched| is_same(&fetched.offer))
-			|| self.parked.values().flatten().any(|fetched| is_same(&fetched.offer))
-			|| self.validating.contains_key(&(*at, *hash));
+			|| self.seconding.offers().any(is_same)
+			|| self.seconding.validating.contains_key(&(*at, *hash));
 		underway.then_some(Progress::Underway)
 	}
 

@@ -1,11 +1,8 @@
 //! Which collation is fetched when, and what comes back.
 
-use super::{seconding::Fetched, Effect, Offer, Timer, ValidatorSide, FETCH_SHARE_TIMEOUT};
-use codec::DecodeAll;
-use headway_machine::{
-	wire::{CollationRequestV1, CollationRequestV2, CollationResponse, Request},
-	Effects, NetworkEffect, Reason, Recipient, Reputation, RequestError, Stage, Timestamp, Token,
-};
+use super::{Effect, Timer, ValidatorSide, FETCH_SHARE_TIMEOUT};
+use crate::collation::{Fault, Fetched, Offer};
+use headway_machine::{Effects, NetworkEffect, Recipient, RequestError, Stage, Timestamp, Token};
 use headway_primitives::{Hash, ParaId};
 
 /// A request that is on its way.
@@ -56,13 +53,7 @@ impl ValidatorSide {
 
 	fn fetch(&mut self, now: Timestamp, offer: Offer, effects: &mut Effects<Effect>) {
 		let token = self.tokens.next();
-		let Offer { scheduling_parent, para: para_id, .. } = offer;
-		let request = match offer.candidate_hash() {
-			Some(candidate_hash) if !offer.is_v1 => {
-				Request::CollationV2(CollationRequestV2 { scheduling_parent, para_id, candidate_hash })
-			},
-			_ => Request::CollationV1(CollationRequestV1 { scheduling_parent, para_id }),
-		};
+		let (scheduling_parent, request) = (offer.scheduling_parent, offer.request());
 		effects.trace(offer.trace(now, Stage::Fetching));
 		let recipient = Recipient::Peer(offer.peer.clone());
 		effects.push(Effect::Network(NetworkEffect::Request { token, recipient, request }));
@@ -100,7 +91,7 @@ impl ValidatorSide {
 	) {
 		// Unknown: its peer or its block is gone.
 		let Some(Fetch { offer, .. }) = self.fetches.remove(&token) else { return };
-		let (reason, reputation) = match read(result, &offer, token) {
+		let Fault { reason, reputation } = match Fetched::read(result, &offer, token) {
 			Ok(fetched) => return self.kick_off(now, fetched, effects),
 			Err(fault) => fault,
 		};
@@ -124,31 +115,4 @@ impl ValidatorSide {
 		self.fetch_next_everywhere(now, effects);
 		self.reconsider(now, effects);
 	}
-}
-
-fn read(
-	result: Result<Vec<u8>, RequestError>,
-	offer: &Offer,
-	fetch: Token,
-) -> Result<Fetched, (Reason, Option<Reputation>)> {
-	let bytes = result.map_err(|error| match error {
-		RequestError::Timeout => (Reason::FetchTimeout, None),
-		RequestError::NotConnected => (Reason::FetchFailed, None),
-		RequestError::Refused | RequestError::UnsupportedProtocol | RequestError::Network => {
-			(Reason::FetchFailed, Some(Reputation::CostMinor("request for a collation failed")))
-		},
-	})?;
-	let response = CollationResponse::decode_all(&mut &bytes[..])
-		.map_err(|_| (Reason::InvalidResponse, Some(Reputation::CostMinor("collation does not decode"))))?;
-	let (receipt, pov, parent_head_data) = match response {
-		CollationResponse::Collation(receipt, pov) => (receipt, pov, None),
-		CollationResponse::CollationWithParentHeadData { receipt, pov, parent_head_data } => {
-			(receipt, pov, Some(parent_head_data))
-		},
-	};
-	if receipt.descriptor.para_id != offer.para {
-		return Err((Reason::CandidateMismatch, Some(Reputation::Malicious("collation of another para"))));
-	}
-	let candidate_hash = receipt.hash();
-	Ok(Fetched { fetch, offer: offer.clone(), receipt, candidate_hash, pov: pov.into(), parent_head_data })
 }

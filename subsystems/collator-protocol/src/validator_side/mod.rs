@@ -14,9 +14,9 @@
 //!
 //! # What is not here
 //!
-//! Version 4 of the protocol, segments and the reputation of collators (§5.5): an opt-in of the reference. A
-//! validator offers version 3, so that no collator negotiates more; a segment that comes all the same costs
-//! reputation.
+//! Version 4 of the protocol, segments and the reputation of collators (§5.5): those are
+//! [`experimental`](crate::experimental). A validator with this side offers version 3, so that no collator
+//! negotiates more; a segment that comes all the same costs reputation.
 
 mod advertisement;
 mod claims;
@@ -24,24 +24,29 @@ mod fetching;
 mod peers;
 mod seconding;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+use crate::{
+	collation::Offer,
+	experimental::{Notice, ScoreWrite},
+	incoming::Incoming,
+	seconding::Seconding,
+	NAME,
+};
 use claims::Path;
 use fetching::Fetch;
 use headway_machine::{
-	wire::CollationMessage, BlockContext, CanSecondQuery, Effects, LeavesUpdate, NetworkEffect, NetworkEvent,
-	PeerId, PeerSet, Reason, Reputation, RequestError, SecondRequest, Stage, Subsystem, Timestamp, Token,
-	Tokens, Trace, ValidationDataQuery, View,
+	wire::CollationMessage, CanSecondQuery, Effects, LeavesUpdate, NetworkEffect, NetworkEvent, PeerId,
+	PeerSet, Reason, Reputation, RequestError, SecondRequest, Stage, Subsystem, Timestamp, Token, Tokens,
+	Trace, ValidationDataQuery, View,
 };
 use headway_primitives::{
-	CandidateDescriptorVersion, CandidateHash, CandidateReceiptV2, CollatorId, CoreIndex, Hash, ParaId,
-	PersistedValidationData, SignedFullStatement, RELAY_CHAIN_SLOT_DURATION_MILLIS,
+	BlockNumber, CandidateHash, CandidateReceiptV2, CollatorId, CommittedCandidateReceiptV2, CoreIndex, Hash,
+	ParaId, PersistedValidationData, SignedFullStatement, RELAY_CHAIN_SLOT_DURATION_MILLIS,
 };
 use peers::Peer;
-use seconding::{Fetched, Validating};
 use std::{
 	collections::{BTreeMap, BTreeSet, VecDeque},
-	sync::Arc,
 	time::Duration,
 };
 
@@ -53,8 +58,6 @@ pub const UNDECLARED_PEER_TIMEOUT: Duration = Duration::from_secs(1);
 pub const INACTIVE_COLLATOR_TIMEOUT: Duration = Duration::from_secs(24);
 /// Most advertisements that are set aside per scheduling parent.
 pub const SET_ASIDE_PER_BLOCK_MAX: usize = 64;
-
-const NAME: &str = "collator-protocol";
 
 /// What an operator or a chain decides about the validator side.
 #[derive(Clone, Debug)]
@@ -139,6 +142,35 @@ pub enum Event {
 		/// Why.
 		reason: Reason,
 	},
+	/// What a former life of the node stored of collators' scores; before any other event. Like all that
+	/// follow, only the [`experimental`](crate::experimental) side cares.
+	RestoreScores {
+		/// Keys and values, as [`Effect::WriteScores`] wrote them.
+		entries: Vec<(Vec<u8>, Vec<u8>)>,
+	},
+	/// A block was finalized.
+	Finalized {
+		/// Its number.
+		number: BlockNumber,
+		/// Its hash.
+		hash: Hash,
+	},
+	/// Answer to [`Effect::QueryIncluded`].
+	Included {
+		/// The question's token.
+		token: Token,
+		/// Candidates that these blocks include, as far as the chain still knows them whole.
+		candidates: Vec<CommittedCandidateReceiptV2>,
+		/// All paras of the newest of the blocks; none if they could not be read.
+		registered: Option<BTreeSet<ParaId>>,
+	},
+	/// Answer to [`Effect::KnownOutputHeads`].
+	KnownOutputHeads {
+		/// The question's token.
+		token: Token,
+		/// By scheduling parent and para: heads that candidates produce, and the included head.
+		heads: BTreeMap<Hash, BTreeMap<ParaId, BTreeSet<Hash>>>,
+	},
 }
 
 /// What the validator side asks for.
@@ -152,37 +184,27 @@ pub enum Effect {
 	ValidationData(ValidationDataQuery),
 	/// To backing: validate and second.
 	Second(SecondRequest),
-}
-
-/// An advertisement that passed all checks.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Offer {
-	peer: PeerId,
-	para: ParaId,
-	scheduling_parent: Hash,
-	/// None from peers of version 1.
-	candidate: Option<OfferedCandidate>,
-	/// Descriptor version and relay parent, from peers of version 3.
-	descriptor: Option<(CandidateDescriptorVersion, Hash)>,
-	is_v1: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct OfferedCandidate {
-	hash: CandidateHash,
-	parent_head_data_hash: Hash,
-}
-
-impl Offer {
-	fn candidate_hash(&self) -> Option<CandidateHash> {
-		self.candidate.map(|candidate| candidate.hash)
-	}
-
-	fn trace(&self, now: Timestamp, stage: Stage) -> Trace {
-		let mut trace = Trace::new(now, NAME, stage).para(self.para).relay_parent(self.scheduling_parent);
-		trace.candidate = self.candidate_hash();
-		trace
-	}
+	/// To prospective parachains: which heads are known? This and all that follow are asked only by the
+	/// [`experimental`](crate::experimental) side.
+	KnownOutputHeads {
+		/// Names the question.
+		token: Token,
+		/// Of these paras.
+		paras: Vec<ParaId>,
+	},
+	/// What did a finalized block and its ancestors include?
+	QueryIncluded {
+		/// Names the question.
+		token: Token,
+		/// The newest of the blocks.
+		hash: Hash,
+		/// How many blocks: this one, its parent, and so on.
+		count: u32,
+	},
+	/// Store scores of collators: all of this or nothing, in the order of the effects. Not answered.
+	WriteScores(Vec<ScoreWrite>),
+	/// Something to be counted or logged.
+	Notice(Notice),
 }
 
 /// Collators of [`Config::hold_off_para`] at a scheduling parent.
@@ -197,7 +219,6 @@ enum HoldOff {
 /// A relay block in view.
 #[derive(Debug)]
 struct SchedulingParent {
-	block: Arc<BlockContext>,
 	/// The core that our group is responsible for.
 	core: Option<CoreIndex>,
 	/// Accepted advertisements, by para in order of arrival.
@@ -236,9 +257,8 @@ enum Timer {
 ///   entry per recorded advertisement.
 /// - `peers`, `collators`: [`Config::collation_slots`], and the invulnerables; beyond, peers are disconnected. Per peer and block in
 ///   view `lookahead + 1` advertisements are recorded, more cost reputation.
-/// - `fetches`, `awaiting_data`, `parked`, `validating`: collations that hold a position of the claim queue,
-///   each up to the largest response (16 MiB). To hold one, a collator has to deliver a collation that
-///   backing could second.
+/// - `fetches`, `seconding`: collations that hold a position of the claim queue, each up to the largest
+///   response (16 MiB). To hold one, a collator has to deliver a collation that backing could second.
 /// - `questions`: advertisements whose answer from backing is outstanding; bounded as recorded
 ///   advertisements.
 /// - `timers`: one per peer, one per block that holds collators off, and one per fetch that began within
@@ -255,10 +275,7 @@ pub struct ValidatorSide {
 	collators: BTreeMap<CollatorId, PeerId>,
 	questions: BTreeMap<Token, Offer>,
 	fetches: BTreeMap<Token, Fetch>,
-	awaiting_data: BTreeMap<Token, Fetched>,
-	/// By para and hash of the parent head that is not known yet.
-	parked: BTreeMap<(ParaId, Hash), Vec<Fetched>>,
-	validating: BTreeMap<(Hash, CandidateHash), Validating>,
+	seconding: Seconding,
 	timers: BTreeSet<(Timestamp, Timer)>,
 }
 
@@ -275,7 +292,6 @@ impl ValidatorSide {
 		for (hash, block) in self.view.blocks() {
 			self.blocks.entry(hash).or_insert_with(|| SchedulingParent {
 				core: block.local_assignment().map(|(_, core)| core),
-				block,
 				waiting: BTreeMap::new(),
 				seconded: BTreeMap::new(),
 				set_aside: VecDeque::new(),
@@ -318,19 +334,7 @@ impl ValidatorSide {
 		late.for_each(|(_, fetch)| effects.trace(too_late(fetch.offer.trace(now, Stage::Advertised))));
 		let late = self.questions.extract_if(.., |_, offer| is_here(offer));
 		late.for_each(|(_, offer)| effects.trace(too_late(offer.trace(now, Stage::Advertised))));
-		let late = self.awaiting_data.extract_if(.., |_, fetched| is_here(&fetched.offer));
-		late.for_each(|(_, fetched)| effects.trace(too_late(fetched.trace(now, Stage::Advertised))));
-		self.parked.retain(|_, parked| {
-			parked.retain(|fetched| {
-				let keep = !is_here(&fetched.offer);
-				if !keep {
-					effects.trace(fetched.trace(now, Stage::Dropped(Reason::UnknownParentHead)));
-				}
-				keep
-			});
-			!parked.is_empty()
-		});
-		self.validating.retain(|(scheduling_parent, _), _| scheduling_parent != hash);
+		self.seconding.forget_block(now, hash, left, effects);
 		for peer in self.peers.values_mut() {
 			peer.forget_block(hash);
 		}
@@ -354,13 +358,7 @@ impl ValidatorSide {
 	fn claims(&self, at: &Hash, core: CoreIndex, para: ParaId) -> usize {
 		let Some(block) = self.blocks.get(at).filter(|block| block.core == Some(core)) else { return 0 };
 		let is_here = |offer: &&Offer| offer.scheduling_parent == *at && offer.para == para;
-		let in_flight = self
-			.fetches
-			.values()
-			.map(|fetch| &fetch.offer)
-			.chain(self.awaiting_data.values().map(|fetched| &fetched.offer))
-			.chain(self.parked.values().flatten().map(|fetched| &fetched.offer))
-			.chain(self.validating.values().map(|validating| &validating.offer));
+		let in_flight = self.fetches.values().map(|fetch| &fetch.offer).chain(self.seconding.offers());
 		block.seconded.get(&para).map_or(0, BTreeSet::len) + in_flight.filter(is_here).count()
 	}
 
@@ -403,31 +401,14 @@ impl ValidatorSide {
 		message: CollationMessage,
 		effects: &mut Effects<Effect>,
 	) {
-		use headway_machine::wire::{
-			CollatorMessageV1 as M1, CollatorMessageV2 as M2, CollatorMessageV3 as M3,
-		};
-		match message {
-			CollationMessage::V1(M1::Declare(collator, para, signature))
-			| CollationMessage::V2(M2::Declare(collator, para, signature))
-			| CollationMessage::V3(M3::Declare(collator, para, signature)) => {
-				self.declare(now, peer, crate::Declaration { collator, signature }, para, effects)
-			},
-			CollationMessage::V1(M1::AdvertiseCollation(advert)) => {
-				self.advertise(now, peer, advert.into(), effects)
-			},
-			CollationMessage::V2(M2::AdvertiseCollation(advert)) => {
-				self.advertise(now, peer, advert.into(), effects)
-			},
-			CollationMessage::V3(M3::AdvertiseCollation(advert)) => {
-				self.advertise(now, peer, advert.into(), effects)
-			},
-			CollationMessage::V1(M1::CollationSeconded(..))
-			| CollationMessage::V2(M2::CollationSeconded(..))
-			| CollationMessage::V3(M3::CollationSeconded(..)) => {
+		match Incoming::from(message) {
+			Incoming::Declaration(declaration, para) => self.declare(now, peer, declaration, para, effects),
+			Incoming::Advertisement(advert) => self.advertise(now, peer, advert, effects),
+			Incoming::Misplaced => {
 				effects.trace(Trace::new(now, NAME, Stage::Dropped(Reason::UnexpectedMessage)));
 				self.report(&peer, Reputation::CostMinor("message that only validators send"), effects);
 			},
-			CollationMessage::V4(segment) => {
+			Incoming::Segment(segment) => {
 				let trace = Trace::new(now, NAME, Stage::Dropped(Reason::UnexpectedMessage));
 				effects.trace(trace.para(segment.para_id).relay_parent(segment.scheduling_parent));
 				self.report(
@@ -477,6 +458,11 @@ impl Subsystem for ValidatorSide {
 			Event::Dropped { scheduling_parent, candidate_hash, reason: _ } => {
 				self.dropped(now, scheduling_parent, candidate_hash, effects)
 			},
+			// This side keeps no scores and knows no segments.
+			Event::RestoreScores { .. }
+			| Event::Finalized { .. }
+			| Event::Included { .. }
+			| Event::KnownOutputHeads { .. } => {},
 		}
 	}
 

@@ -1,11 +1,12 @@
 //! Whatever happens, in whatever order: nothing panics, and what is stated about bounds holds.
 
 use super::*;
+use crate::collation::Identity;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 /// Something that happens. Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
 	Wait(u64),
 	Leaves { activated: Option<(u32, &'static str)>, deactivated: Vec<u32> },
 	Connect(u8, CollationVersion, PeerSet),
@@ -20,13 +21,17 @@ enum Step {
 	Seconded(usize),
 	Invalid(usize),
 	Dropped(usize),
+	Segment { peer: u8, candidates: Vec<usize> },
+	Finalized(u32),
+	Included { token: u64, candidates: Vec<usize>, registered: Option<Vec<ParaId>> },
+	OutputHeads { token: u64, known: Vec<(u64, usize)> },
 }
 
 const VERSIONS: [CollationVersion; 4] =
 	[CollationVersion::V1, CollationVersion::V2, CollationVersion::V3, CollationVersion::V4];
 const QUEUES: [&str; 5] = ["AAA", "ABA", "BB", "", "AABB"];
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
 	let peer = || 0..6u8;
 	let version = || select(VERSIONS.to_vec());
 	let set = || prop_oneof![5 => Just(PeerSet::Collation), 1 => Just(PeerSet::Validation)];
@@ -53,12 +58,19 @@ fn step() -> impl Strategy<Value = Step> {
 			.prop_map(|(token, candidate)| Step::Data { token, candidate }),
 		2 => candidate.prop_map(Step::Seconded),
 		1 => candidate.prop_map(Step::Invalid),
-		1 => candidate.prop_map(Step::Dropped),
+		1 => candidate.clone().prop_map(Step::Dropped),
+		3 => (peer(), vec(candidate.clone(), 0..4))
+			.prop_map(|(peer, candidates)| Step::Segment { peer, candidates }),
+		1 => (0..60u32).prop_map(Step::Finalized),
+		1 => (token, vec(candidate.clone(), 0..4), proptest::option::of(vec(select(vec![A, B]), 0..2)))
+			.prop_map(|(token, candidates, registered)| Step::Included { token, candidates, registered }),
+		3 => (token, vec((8..14u64, candidate), 0..4))
+			.prop_map(|(token, known)| Step::OutputHeads { token, known }),
 	]
 }
 
 /// Candidates of both paras, on a few blocks, some of them in version 3.
-fn pool() -> Vec<Sample> {
+pub(crate) fn pool() -> Vec<Sample> {
 	let mut pool = Vec::new();
 	for (para, at, parent, head) in
 		(0..32u8).map(|n| ([A, B][n as usize & 1], 9 + u64::from(n / 2 % 4), n / 8 % 2, 2 + n / 16))
@@ -74,9 +86,21 @@ fn pool() -> Vec<Sample> {
 	pool
 }
 
+/// Either validator side.
+pub(crate) trait Side: Subsystem<Event = Event, Effect = Effect> {
+	/// What is being fetched by this name.
+	fn fetching(&self, token: Token) -> Option<&crate::collation::Offer>;
+}
+
+impl Side for ValidatorSide {
+	fn fetching(&self, token: Token) -> Option<&crate::collation::Offer> {
+		self.fetches.get(&token).map(|fetch| &fetch.offer)
+	}
+}
+
 /// A machine, and how many questions it asked.
-struct Arena {
-	driven: Driven<ValidatorSide, ()>,
+pub(crate) struct Arena<M = ValidatorSide> {
+	pub(crate) driven: Driven<M, ()>,
 	context: Rig,
 	pool: Vec<Sample>,
 	tokens: u64,
@@ -84,7 +108,6 @@ struct Arena {
 
 impl Arena {
 	fn new() -> Self {
-		let context = Rig::new("AAA");
 		let config = Config { collation_slots: 5, collation_slots_reserved: 0, ..Default::default() };
 		let config = Config {
 			hold_off_para: B,
@@ -92,7 +115,14 @@ impl Arena {
 			hold_off: FETCH_SHARE_TIMEOUT,
 			..config
 		};
-		let driven = Driven::new(ValidatorSide::new(config), (), context.now);
+		Self::with(ValidatorSide::new(config))
+	}
+}
+
+impl<M: Side> Arena<M> {
+	pub(crate) fn with(machine: M) -> Self {
+		let context = Rig::new("AAA");
+		let driven = Driven::new(machine, (), context.now);
 		Self { driven, context, pool: pool(), tokens: 0 }
 	}
 
@@ -141,12 +171,7 @@ impl Arena {
 						},
 						CollationVersion::V2 => advert_v2(&sample),
 						CollationVersion::V3 => advert_v3(&sample),
-						CollationVersion::V4 => CollationMessage::V4(AdvertiseSegment {
-							scheduling_parent: at,
-							para_id: sample.receipt.descriptor.para_id,
-							candidates_descriptor_version: sample.receipt.descriptor.version(),
-							candidates: Default::default(),
-						}),
+						CollationVersion::V4 => segment(&[&sample]),
 					},
 				)
 			},
@@ -157,14 +182,21 @@ impl Arena {
 			Step::Response { token, candidate, form } => {
 				// Mostly what was asked for, as far as it is known.
 				let token = self.token(token);
-				let asked =
-					self.driven.machine.fetches.get(&token).and_then(|fetch| fetch.offer.candidate_hash());
-				let sample = self.pool.iter().find(|sample| Some(sample.hash()) == asked).cloned();
+				let asked = self.driven.machine.fetching(token).and_then(|offer| offer.candidate);
+				let is_asked = |sample: &&Sample| match asked.map(|candidate| candidate.identity) {
+					Some(Identity::Candidate(hash)) => sample.hash() == hash,
+					Some(Identity::OutputHead(head)) => sample.receipt.descriptor.para_head == head,
+					None => false,
+				};
+				let is_v4 =
+					asked.is_some_and(|candidate| matches!(candidate.identity, Identity::OutputHead(_)));
+				let sample = self.pool.iter().find(is_asked).cloned();
 				let sample = sample.filter(|_| form > 0).unwrap_or_else(|| self.sample(candidate));
 				let result = match form {
 					1 => Err(RequestError::Timeout),
 					2 => Err(RequestError::Network),
 					3 => Ok(sample.response()[..candidate % 330].to_vec()),
+					_ if is_v4 => Ok(response_v4(&sample)),
 					4 => Ok(sample.response_with_parent()),
 					_ => Ok(sample.response()),
 				};
@@ -193,10 +225,30 @@ impl Arena {
 					reason: Reason::ExecutionFailed,
 				}
 			},
+			Step::Segment { peer, candidates } => {
+				let mut samples: Vec<_> = candidates.iter().map(|index| self.sample(*index)).collect();
+				samples.push(self.sample(candidates.len()));
+				message(peer, segment(&samples.iter().collect::<Vec<_>>()))
+			},
+			Step::Finalized(number) => Event::Finalized { number, hash: hash(number.into()) },
+			Step::Included { token, candidates, registered } => Event::Included {
+				token: self.token(token),
+				candidates: candidates.into_iter().map(|index| self.sample(index).receipt).collect(),
+				registered: registered.map(|paras| paras.into_iter().collect()),
+			},
+			Step::OutputHeads { token, known } => {
+				let mut heads = BTreeMap::<Hash, BTreeMap<ParaId, BTreeSet<Hash>>>::new();
+				for (at, candidate) in known {
+					let descriptor = self.sample(candidate).receipt.descriptor;
+					let of_para = heads.entry(hash(at)).or_default().entry(descriptor.para_id);
+					of_para.or_default().insert(descriptor.para_head);
+				}
+				Event::KnownOutputHeads { token: self.token(token), heads }
+			},
 		}
 	}
 
-	fn take(&mut self, step: Step) -> Vec<Effect> {
+	pub(crate) fn take(&mut self, step: Step) -> Vec<Effect> {
 		let mut effects = match step {
 			Step::Wait(ms) => self.driven.advance(ms),
 			_ => Vec::new(),
@@ -208,13 +260,18 @@ impl Arena {
 				Effect::Network(NetworkEffect::Request { token, .. }) => *token,
 				Effect::CanSecond(query) => query.token,
 				Effect::ValidationData(query) => query.token,
-				Effect::Second(_) | Effect::Network(_) => continue,
+				Effect::KnownOutputHeads { token, .. } | Effect::QueryIncluded { token, .. } => *token,
+				Effect::Second(_) | Effect::Network(_) | Effect::WriteScores(_) | Effect::Notice(_) => {
+					continue
+				},
 			};
 			self.tokens = self.tokens.max(token.0);
 		}
 		effects
 	}
+}
 
+impl Arena {
 	/// The bounds that [`ValidatorSide`] states.
 	fn check(&self) {
 		let machine = &self.driven.machine;
@@ -244,9 +301,9 @@ impl Arena {
 		}
 		let is_here = |offer: &Offer| in_view.contains_key(&offer.scheduling_parent);
 		assert!(machine.fetches.values().all(|fetch| is_here(&fetch.offer)));
-		assert!(machine.awaiting_data.values().all(|fetched| is_here(&fetched.offer)));
-		assert!(machine.parked.values().flatten().all(|fetched| is_here(&fetched.offer)));
-		assert!(machine.validating.values().all(|validating| is_here(&validating.offer)));
+		assert!(machine.seconding.awaiting_data.values().all(|fetched| is_here(&fetched.offer)));
+		assert!(machine.seconding.parked.values().flatten().all(|fetched| is_here(&fetched.offer)));
+		assert!(machine.seconding.validating.values().all(|validating| is_here(&validating.offer)));
 		let activity = machine.timers.iter().filter(|(_, timer)| matches!(timer, Timer::Activity(_)));
 		assert_eq!(activity.count(), machine.peers.len());
 	}
@@ -271,7 +328,7 @@ proptest! {
 		arena.check();
 		let machine = &arena.driven.machine;
 		prop_assert!(machine.blocks.is_empty() && machine.peers.is_empty() && machine.collators.is_empty());
-		prop_assert!(machine.fetches.is_empty() && machine.questions.is_empty() && machine.parked.is_empty());
-		prop_assert!(machine.awaiting_data.is_empty() && machine.validating.is_empty());
+		prop_assert!(machine.fetches.is_empty() && machine.questions.is_empty() && machine.seconding.parked.is_empty());
+		prop_assert!(machine.seconding.awaiting_data.is_empty() && machine.seconding.validating.is_empty());
 	}
 }

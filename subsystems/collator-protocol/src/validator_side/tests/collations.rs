@@ -134,7 +134,7 @@ fn cv12_child_waits_for_its_parent() {
 	let park = || {
 		let (mut rig, token) = fetching(&child, CollationVersion::V2);
 		assert!(rig.respond(token, child.response()).is_empty());
-		assert_eq!(rig.machine.parked.len(), 1);
+		assert_eq!(rig.machine.seconding.parked.len(), 1);
 		// The parent comes next, although the child keeps its slot.
 		assert_eq!(rig.machine.claims(&hash(10), CoreIndex(0), A), 1);
 		rig.world.known_heads.insert(parent.parent_hash(), parent.data.clone());
@@ -150,11 +150,11 @@ fn cv12_child_waits_for_its_parent() {
 
 	let mut rig = park();
 	assert_eq!(reports(&rig.invalid(&parent)), [(peer(2), MALICIOUS)]);
-	assert!(rig.machine.parked.is_empty() && rig.dropped_because(Reason::UnknownParentHead));
+	assert!(rig.machine.seconding.parked.is_empty() && rig.dropped_because(Reason::UnknownParentHead));
 
 	let mut rig = park();
 	rig.activate(20, "AAA", Some(10));
-	assert!(rig.machine.parked.is_empty());
+	assert!(rig.machine.seconding.parked.is_empty());
 	assert_eq!(rig.machine.claims(&hash(10), CoreIndex(0), A), 0);
 
 	// Somebody else of the group may have seconded the parent.

@@ -26,8 +26,13 @@ fn check(rig: &Rig) {
 		// Nothing idles: if something waits whose turn it is, something is under way.
 		let next = machine.blocks[at].waiting.values().any(|queue| !queue.is_empty());
 		let busy = machine.fetches.values().any(|fetch| fetch.offer.scheduling_parent == *at)
-			|| machine.validating.keys().any(|(block, _)| block == at)
-			|| machine.parked.values().flatten().any(|fetched| fetched.offer.scheduling_parent == *at)
+			|| machine.seconding.validating.keys().any(|(block, _)| block == at)
+			|| machine
+				.seconding
+				.parked
+				.values()
+				.flatten()
+				.any(|fetched| fetched.offer.scheduling_parent == *at)
 			|| block.seconded.values().any(|seconded| !seconded.is_empty());
 		assert!(!next || busy, "waits for nothing");
 	}
@@ -36,9 +41,9 @@ fn check(rig: &Rig) {
 		.fetches
 		.values()
 		.all(|fetch| is_known(&fetch.offer) && machine.peers.contains_key(&fetch.offer.peer)));
-	assert!(machine.validating.values().all(|validating| is_known(&validating.offer)));
-	assert!(machine.parked.values().flatten().all(|fetched| is_known(&fetched.offer)));
-	assert!(machine.questions.is_empty() && machine.awaiting_data.is_empty(), "all were answered");
+	assert!(machine.seconding.validating.values().all(|validating| is_known(&validating.offer)));
+	assert!(machine.seconding.parked.values().flatten().all(|fetched| is_known(&fetched.offer)));
+	assert!(machine.questions.is_empty() && machine.seconding.awaiting_data.is_empty(), "all were answered");
 	assert!(machine.collators.values().all(|peer| machine.peers.contains_key(peer)));
 }
 

@@ -1,8 +1,8 @@
 //! A validator of group 0 on core 0, whose neighbours are answered for: backing allows what the test allows,
-//! and prospective parachains know the heads that the test names.
+//! and prospective parachains know the heads that the test names. The tests of the other validator side use this too.
 
 mod advertisements;
-mod arbitrary;
+pub(crate) mod arbitrary;
 mod collations;
 mod invariants;
 mod malformed;
@@ -16,44 +16,47 @@ use headway_machine::{
 	wire::{
 		AdvertiseCollationV1, AdvertiseCollationV2, AdvertiseCollationV3, AdvertiseSegment,
 		CollationResponse, CollationResponseV3, CollationVersion, CollatorMessageV1, CollatorMessageV2,
-		CollatorMessageV3, Request, ViewMessage,
+		CollatorMessageV3, Request, SegmentEntry, ViewMessage,
 	},
 	LeafContext, ObservedRole, ParaContext, ParentHead, PendingCandidate, Recipient, SessionContext,
 };
 use headway_primitives::{
-	constraints::Constraints, BlockData, CandidateCommitments, CandidateDescriptorV2, ClaimQueue,
-	CollatorPair, CommittedCandidateReceiptV2, HeadData, PoV, Signed, Statement, UncheckedSigned,
-	ValidationCodeHash, ValidatorIndex, ValidatorSignature,
+	constraints::Constraints, BlockData, CandidateCommitments, CandidateDescriptorV2,
+	CandidateDescriptorVersion, ClaimQueue, CollatorPair, CommittedCandidateReceiptV2, HeadData, PoV, Signed,
+	Statement, UncheckedSigned, ValidationCodeHash, ValidatorIndex, ValidatorSignature,
 };
 use sp_core::{ByteArray, Pair};
-use std::ops::{Deref, DerefMut};
+use std::{
+	ops::{Deref, DerefMut},
+	sync::Arc,
+};
 
-const A: ParaId = ParaId(2000);
-const B: ParaId = ParaId(2001);
-const SLOT_MS: u64 = 6_000;
+pub(crate) const A: ParaId = ParaId(2000);
+pub(crate) const B: ParaId = ParaId(2001);
+pub(crate) const SLOT_MS: u64 = 6_000;
 
 /// A collation with everything that goes with it.
 #[derive(Clone)]
-struct Sample {
-	receipt: CommittedCandidateReceiptV2,
-	pov: PoV,
-	data: PersistedValidationData,
+pub(crate) struct Sample {
+	pub(crate) receipt: CommittedCandidateReceiptV2,
+	pub(crate) pov: PoV,
+	pub(crate) data: PersistedValidationData,
 }
 
 impl Sample {
-	fn hash(&self) -> CandidateHash {
+	pub(crate) fn hash(&self) -> CandidateHash {
 		self.receipt.hash()
 	}
 
-	fn parent_hash(&self) -> Hash {
+	pub(crate) fn parent_hash(&self) -> Hash {
 		self.data.parent_head.hash()
 	}
 
-	fn response(&self) -> Vec<u8> {
+	pub(crate) fn response(&self) -> Vec<u8> {
 		CollationResponse::Collation(self.receipt.to_plain(), self.pov.clone()).encode()
 	}
 
-	fn response_with_parent(&self) -> Vec<u8> {
+	pub(crate) fn response_with_parent(&self) -> Vec<u8> {
 		CollationResponse::CollationWithParentHeadData {
 			receipt: self.receipt.to_plain(),
 			pov: self.pov.clone(),
@@ -63,14 +66,14 @@ impl Sample {
 	}
 
 	/// Applies a change to the descriptor.
-	fn with(mut self, change: impl FnOnce(&mut CandidateDescriptorV2)) -> Self {
+	pub(crate) fn with(mut self, change: impl FnOnce(&mut CandidateDescriptorV2)) -> Self {
 		change(&mut self.receipt.descriptor);
 		self
 	}
 }
 
 /// A version 2 candidate of `para` at block `at` for core 0, which turns head `parent` into head `head`.
-fn sample(para: ParaId, at: u64, parent: u8, head: u8) -> Sample {
+pub(crate) fn sample(para: ParaId, at: u64, parent: u8, head: u8) -> Sample {
 	let data = PersistedValidationData {
 		parent_head: HeadData(vec![parent]),
 		relay_parent_number: at as u32,
@@ -95,14 +98,16 @@ fn sample(para: ParaId, at: u64, parent: u8, head: u8) -> Sample {
 }
 
 /// Backing and prospective parachains.
-struct Neighbours {
+pub(crate) struct Neighbours {
 	/// Whether backing could second anything.
-	can_second: bool,
+	pub(crate) can_second: bool,
 	/// Heads that prospective parachains know.
-	known_heads: BTreeMap<Hash, PersistedValidationData>,
+	pub(crate) known_heads: BTreeMap<Hash, PersistedValidationData>,
+	/// What prospective parachains say of that, if asked.
+	pub(crate) output_heads: BTreeMap<Hash, BTreeMap<ParaId, BTreeSet<Hash>>>,
 }
 
-impl World<ValidatorSide> for Neighbours {
+impl<M: Subsystem<Event = Event, Effect = Effect>> World<M> for Neighbours {
 	fn answer(&mut self, effect: Effect) -> Answer<Event, Effect> {
 		match effect {
 			Effect::CanSecond(query) => {
@@ -123,64 +128,74 @@ impl World<ValidatorSide> for Neighbours {
 				};
 				Answer::Event(Event::ValidationData { token: query.token, data })
 			},
+			Effect::KnownOutputHeads { token, .. } => {
+				Answer::Event(Event::KnownOutputHeads { token, heads: self.output_heads.clone() })
+			},
 			other => Answer::Show(other),
 		}
 	}
 }
 
-struct Rig {
-	driven: Driven<ValidatorSide, Neighbours>,
-	session: Arc<SessionContext>,
+pub(crate) struct Rig<M = ValidatorSide> {
+	pub(crate) driven: Driven<M, Neighbours>,
+	pub(crate) session: Arc<SessionContext>,
 }
 
-impl Deref for Rig {
-	type Target = Driven<ValidatorSide, Neighbours>;
+impl<M> Deref for Rig<M> {
+	type Target = Driven<M, Neighbours>;
 
 	fn deref(&self) -> &Self::Target {
 		&self.driven
 	}
 }
 
-impl DerefMut for Rig {
+impl<M> DerefMut for Rig<M> {
 	fn deref_mut(&mut self) -> &mut Self::Target {
 		&mut self.driven
 	}
 }
 
 /// What the queue of core 0 looks like, in letters.
-fn queue(letters: &str) -> ClaimQueue {
+pub(crate) fn queue(letters: &str) -> ClaimQueue {
 	let para = |letter: char| ParaId(2000 + letter as u32 - 'A' as u32);
 	[(CoreIndex(0), letters.chars().map(para).collect())].into()
 }
 
 impl Rig {
 	/// Leaf 10 over 9 and 8, lookahead 3, in slot 11.
-	fn new(letters: &str) -> Self {
+	pub(crate) fn new(letters: &str) -> Self {
 		Self::with_config(letters, Config::default())
 	}
 
-	fn with_config(letters: &str, config: Config) -> Self {
-		let session = session(7, &validator_keys(6), vec![vec![0, 1], vec![2, 3], vec![4, 5]], Some(0));
-		let neighbours = Neighbours { can_second: true, known_heads: BTreeMap::new() };
-		let now = Timestamp::from_unix_ms(11 * SLOT_MS + 100);
-		let mut rig = Rig { driven: Driven::new(ValidatorSide::new(config), neighbours, now), session };
+	pub(crate) fn with_config(letters: &str, config: Config) -> Self {
+		let mut rig = Self::without_leaf(ValidatorSide::new(config));
 		rig.activate(10, letters, None);
 		rig
 	}
+}
 
-	fn leaf(&self, number: u32, letters: &str) -> LeafContext {
+impl<M: Subsystem<Event = Event, Effect = Effect>> Rig<M> {
+	pub(crate) fn without_leaf(machine: M) -> Self {
+		let session = session(7, &validator_keys(6), vec![vec![0, 1], vec![2, 3], vec![4, 5]], Some(0));
+		let neighbours =
+			Neighbours { can_second: true, known_heads: BTreeMap::new(), output_heads: BTreeMap::new() };
+		let now = Timestamp::from_unix_ms(11 * SLOT_MS + 100);
+		Rig { driven: Driven::new(machine, neighbours, now), session }
+	}
+
+	pub(crate) fn leaf(&self, number: u32, letters: &str) -> LeafContext {
 		let ancestor = |number| Arc::new(block(number, &self.session, queue(letters)));
 		leaf(block(number, &self.session, queue(letters)), vec![ancestor(number - 1), ancestor(number - 2)])
 	}
 
-	fn activate(&mut self, number: u32, letters: &str, deactivated: Option<u32>) -> Vec<Effect> {
+	pub(crate) fn activate(&mut self, number: u32, letters: &str, deactivated: Option<u32>) -> Vec<Effect> {
 		let activated = Some(Arc::new(self.leaf(number, letters)));
 		let deactivated = deactivated.map(|number| hash(number.into())).into_iter().collect();
 		self.send(Event::Leaves(LeavesUpdate { activated, deactivated }))
 	}
 
 	/// Activates a leaf at which head `included` of para A is included, and `pending` waits for availability.
-	fn activate_with_head(&mut self, number: u32, included: u8, pending: Option<&Sample>) {
+	pub(crate) fn activate_with_head(&mut self, number: u32, included: u8, pending: Option<&Sample>) {
 		let constraints = Constraints {
 			min_relay_parent_number: 0,
 			max_pov_size: 1_000,
@@ -209,11 +224,11 @@ impl Rig {
 		self.send(Event::Leaves(LeavesUpdate { activated: Some(Arc::new(leaf)), deactivated }));
 	}
 
-	fn network(&mut self, event: NetworkEvent) -> Vec<Effect> {
+	pub(crate) fn network(&mut self, event: NetworkEvent) -> Vec<Effect> {
 		self.send(Event::Network(event))
 	}
 
-	fn connect(&mut self, n: u8, version: CollationVersion) -> Vec<Effect> {
+	pub(crate) fn connect(&mut self, n: u8, version: CollationVersion) -> Vec<Effect> {
 		self.network(NetworkEvent::PeerConnected {
 			peer: peer(n),
 			set: PeerSet::Collation,
@@ -223,37 +238,37 @@ impl Rig {
 		})
 	}
 
-	fn message(&mut self, n: u8, message: CollationMessage) -> Vec<Effect> {
+	pub(crate) fn message(&mut self, n: u8, message: CollationMessage) -> Vec<Effect> {
 		self.network(NetworkEvent::Collation { peer: peer(n), message })
 	}
 
-	fn view(&mut self, n: u8, heads: &[u64]) -> Vec<Effect> {
+	pub(crate) fn view(&mut self, n: u8, heads: &[u64]) -> Vec<Effect> {
 		let view = ViewMessage { heads: heads.iter().copied().map(hash).collect(), finalized_number: 0 };
 		self.network(NetworkEvent::PeerViewChange { peer: peer(n), set: PeerSet::Collation, view })
 	}
 
 	/// A declared collator that sees block 10.
-	fn collator(&mut self, n: u8, version: CollationVersion, para: ParaId) {
+	pub(crate) fn collator(&mut self, n: u8, version: CollationVersion, para: ParaId) {
 		let mut effects = self.connect(n, version);
 		effects.extend(self.message(n, declare(n, n, version, para)));
 		effects.extend(self.view(n, &[10]));
 		assert!(effects.is_empty(), "{effects:?}");
 	}
 
-	fn advertise(&mut self, n: u8, sample: &Sample) -> Vec<Effect> {
+	pub(crate) fn advertise(&mut self, n: u8, sample: &Sample) -> Vec<Effect> {
 		self.message(n, advert_v2(sample))
 	}
 
-	fn respond(&mut self, token: Token, bytes: Vec<u8>) -> Vec<Effect> {
+	pub(crate) fn respond(&mut self, token: Token, bytes: Vec<u8>) -> Vec<Effect> {
 		self.send(Event::Response { token, result: Ok(bytes) })
 	}
 
-	fn seconded(&mut self, sample: &Sample) -> Vec<Effect> {
+	pub(crate) fn seconded(&mut self, sample: &Sample) -> Vec<Effect> {
 		let scheduling_parent = sample.receipt.descriptor.scheduling_parent();
 		self.send(Event::Seconded { scheduling_parent, statement: statement(sample) })
 	}
 
-	fn invalid(&mut self, sample: &Sample) -> Vec<Effect> {
+	pub(crate) fn invalid(&mut self, sample: &Sample) -> Vec<Effect> {
 		self.send(Event::Invalid {
 			scheduling_parent: sample.receipt.descriptor.scheduling_parent(),
 			receipt: sample.receipt.to_plain(),
@@ -263,7 +278,7 @@ impl Rig {
 }
 
 /// Our statement that seconds a candidate.
-fn statement(sample: &Sample) -> SignedFullStatement {
+pub(crate) fn statement(sample: &Sample) -> SignedFullStatement {
 	Signed::assume_checked(UncheckedSigned {
 		payload: Statement::Seconded(sample.receipt.clone()),
 		validator_index: ValidatorIndex(0),
@@ -271,12 +286,12 @@ fn statement(sample: &Sample) -> SignedFullStatement {
 	})
 }
 
-fn pair(n: u8) -> CollatorPair {
+pub(crate) fn pair(n: u8) -> CollatorPair {
 	CollatorPair::from_seed(&[n; 32])
 }
 
 /// A declaration by collator `key`, signed for peer `signed_for`.
-fn declare(key: u8, signed_for: u8, version: CollationVersion, para: ParaId) -> CollationMessage {
+pub(crate) fn declare(key: u8, signed_for: u8, version: CollationVersion, para: ParaId) -> CollationMessage {
 	let pair = pair(key);
 	let Declaration { collator, signature } =
 		Declaration::new(pair.public(), &peer(signed_for), |payload| pair.sign(payload));
@@ -287,12 +302,12 @@ fn declare(key: u8, signed_for: u8, version: CollationVersion, para: ParaId) -> 
 	}
 }
 
-fn advert_v1(at: u64) -> CollationMessage {
+pub(crate) fn advert_v1(at: u64) -> CollationMessage {
 	let advert = AdvertiseCollationV1 { scheduling_parent: hash(at) };
 	CollationMessage::V1(CollatorMessageV1::AdvertiseCollation(advert))
 }
 
-fn advert_v2(sample: &Sample) -> CollationMessage {
+pub(crate) fn advert_v2(sample: &Sample) -> CollationMessage {
 	CollationMessage::V2(CollatorMessageV2::AdvertiseCollation(AdvertiseCollationV2 {
 		scheduling_parent: sample.receipt.descriptor.scheduling_parent(),
 		candidate_hash: sample.hash(),
@@ -300,7 +315,7 @@ fn advert_v2(sample: &Sample) -> CollationMessage {
 	}))
 }
 
-fn advert_v3(sample: &Sample) -> CollationMessage {
+pub(crate) fn advert_v3(sample: &Sample) -> CollationMessage {
 	let descriptor = &sample.receipt.descriptor;
 	CollationMessage::V3(CollatorMessageV3::AdvertiseCollation(AdvertiseCollationV3 {
 		scheduling_parent: descriptor.scheduling_parent(),
@@ -311,8 +326,34 @@ fn advert_v3(sample: &Sample) -> CollationMessage {
 	}))
 }
 
+/// Version 4: these candidates, which are all of the same para, version and block.
+pub(crate) fn segment(samples: &[&Sample]) -> CollationMessage {
+	let descriptor = &samples[0].receipt.descriptor;
+	let entry = |sample: &&Sample| SegmentEntry {
+		output_head_data_hash: sample.receipt.descriptor.para_head,
+		parent_head_data_hash: sample.parent_hash(),
+		claim_queue_offset: 0,
+	};
+	CollationMessage::V4(AdvertiseSegment {
+		scheduling_parent: descriptor.scheduling_parent(),
+		para_id: descriptor.para_id,
+		candidates_descriptor_version: descriptor.version(),
+		candidates: samples.iter().map(entry).collect::<Vec<_>>().try_into().unwrap(),
+	})
+}
+
+/// The response of version 4.
+pub(crate) fn response_v4(sample: &Sample) -> Vec<u8> {
+	CollationResponseV3::Collation {
+		receipt: sample.receipt.to_plain(),
+		pov: sample.pov.clone(),
+		parent_head_data: sample.data.parent_head.clone(),
+	}
+	.encode()
+}
+
 /// What the collators of seconded collations are told: whom, and in which version.
-fn told(effects: &[Effect]) -> Vec<(PeerId, CollationVersion)> {
+pub(crate) fn told(effects: &[Effect]) -> Vec<(PeerId, CollationVersion)> {
 	let told = |effect: &Effect| match effect {
 		Effect::Network(NetworkEffect::SendCollation { peers, message }) => {
 			assert_eq!(peers.len(), 1);
@@ -324,7 +365,7 @@ fn told(effects: &[Effect]) -> Vec<(PeerId, CollationVersion)> {
 }
 
 /// The requests among effects: token, peer, and the candidate (none by version 1).
-fn requests(effects: &[Effect]) -> Vec<(Token, PeerId, Option<CandidateHash>)> {
+pub(crate) fn requests(effects: &[Effect]) -> Vec<(Token, PeerId, Option<CandidateHash>)> {
 	let request = |effect: &Effect| match effect {
 		Effect::Network(NetworkEffect::Request { token, recipient: Recipient::Peer(peer), request }) => {
 			match request {
@@ -339,19 +380,19 @@ fn requests(effects: &[Effect]) -> Vec<(Token, PeerId, Option<CandidateHash>)> {
 }
 
 /// The only request among effects.
-fn request(effects: &[Effect]) -> (Token, PeerId, Option<CandidateHash>) {
+pub(crate) fn request(effects: &[Effect]) -> (Token, PeerId, Option<CandidateHash>) {
 	let all = requests(effects);
 	assert_eq!(all.len(), 1, "{effects:?}");
 	all.into_iter().next().unwrap()
 }
 
-fn fetched_from(effects: &[Effect], n: u8) -> Token {
+pub(crate) fn fetched_from(effects: &[Effect], n: u8) -> Token {
 	let (token, from, _) = request(effects);
 	assert_eq!(from, peer(n));
 	token
 }
 
-fn reports(effects: &[Effect]) -> Vec<(PeerId, i32)> {
+pub(crate) fn reports(effects: &[Effect]) -> Vec<(PeerId, i32)> {
 	let report = |effect: &Effect| match effect {
 		Effect::Network(NetworkEffect::Report { peer, change }) => Some((peer.clone(), change.value())),
 		_ => None,
@@ -359,7 +400,7 @@ fn reports(effects: &[Effect]) -> Vec<(PeerId, i32)> {
 	effects.iter().filter_map(report).collect()
 }
 
-fn disconnected(effects: &[Effect]) -> Vec<PeerId> {
+pub(crate) fn disconnected(effects: &[Effect]) -> Vec<PeerId> {
 	let closed = |effect: &Effect| match effect {
 		Effect::Network(NetworkEffect::Disconnect { peer, set: PeerSet::Collation }) => Some(peer.clone()),
 		_ => None,
@@ -367,7 +408,7 @@ fn disconnected(effects: &[Effect]) -> Vec<PeerId> {
 	effects.iter().filter_map(closed).collect()
 }
 
-fn second_requests(effects: &[Effect]) -> Vec<CandidateHash> {
+pub(crate) fn second_requests(effects: &[Effect]) -> Vec<CandidateHash> {
 	let second = |effect: &Effect| match effect {
 		Effect::Second(request) => Some(request.receipt.hash()),
 		_ => None,
@@ -375,8 +416,8 @@ fn second_requests(effects: &[Effect]) -> Vec<CandidateHash> {
 	effects.iter().filter_map(second).collect()
 }
 
-const MINOR: i32 = -100_000;
-const MALICIOUS: i32 = i32::MIN;
+pub(crate) const MINOR: i32 = -100_000;
+pub(crate) const MALICIOUS: i32 = i32::MIN;
 
 #[test]
 fn same_events_give_same_effects() {

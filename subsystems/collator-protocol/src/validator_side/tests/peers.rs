@@ -1,4 +1,5 @@
 use super::*;
+use headway_machine::BlockContext;
 
 #[test]
 fn cv01_declaration_is_accepted_once_for_an_assigned_para_with_a_good_signature() {

@@ -1,0 +1,381 @@
+//! What is fetched when, what comes back, what backing says of it, and what that costs.
+
+use super::{
+	notice::SlashReason,
+	planner::Lane,
+	reputation::{FAILED_FETCH_SLASH, INVALID_COLLATION_SLASH},
+	segments::{Knowledge, Next, Segment},
+	ExperimentalSide, Fetching, Notice, MAX_FETCH_DELAY, MIN_FETCH_TIMER,
+};
+use crate::{
+	collation::{Fault, Fetched, Identity, Offer, OfferedCandidate},
+	seconding::{notify_seconded, Step, Validating},
+	validator_side::Effect,
+	NAME,
+};
+use headway_machine::{
+	Effects, LeafContext, NetworkEffect, PeerId, Reason, Recipient, Reputation, RequestError, Stage,
+	Timestamp, Token, Trace,
+};
+use headway_primitives::{
+	CandidateHash, CandidateReceiptV2, Hash, ParaId, PersistedValidationData, SignedFullStatement, Statement,
+};
+use std::{
+	cmp::Reverse,
+	collections::{BTreeMap, BTreeSet},
+	sync::Arc,
+};
+
+/// By scheduling parent and para: heads that prospective parachains know.
+pub(super) type Heads = BTreeMap<Hash, BTreeMap<ParaId, BTreeSet<Hash>>>;
+
+impl ExperimentalSide {
+	/// Before anything is fetched, prospective parachains are asked what they know; then [`Self::plan`].
+	pub(super) fn ask_heads(&mut self, effects: &mut Effects<Effect>) {
+		if !self.replan || self.heads_question.is_some() {
+			return;
+		}
+		self.replan = false;
+		if self.segments.is_empty() {
+			return;
+		}
+		let paras: BTreeSet<ParaId> = self.segments.live().map(|(_, segment)| segment.para).collect();
+		let token = self.tokens.next();
+		self.heads_question = Some(token);
+		effects.push(Effect::KnownOutputHeads { token, paras: paras.into_iter().collect() });
+	}
+
+	pub(super) fn known_output_heads(
+		&mut self,
+		now: Timestamp,
+		token: Token,
+		heads: &Heads,
+		effects: &mut Effects<Effect>,
+	) {
+		if self.heads_question.take_if(|asked| *asked == token).is_some() {
+			self.plan(now, heads, effects);
+		}
+	}
+
+	/// Fills the free positions of the claim queues with what was advertised.
+	fn plan(&mut self, now: Timestamp, heads: &Heads, effects: &mut Effects<Effect>) {
+		self.wake = None;
+		let mut leaves: Vec<Arc<LeafContext>> = self.view.leaves().cloned().collect();
+		// The fork that is ahead is served first.
+		leaves.sort_by_key(|leaf| (Reverse(leaf.block.number), leaf.hash()));
+		for leaf in &leaves {
+			for mut lane in Lane::of_leaf(leaf) {
+				lane.occupy(self.consumers().iter().map(|(at, para)| (at, *para)));
+				let free: Vec<_> = lane.free_from_the_back().collect();
+				for (depth, para) in free {
+					if let Some((segment, candidate)) = self.choose(now, leaf, &lane, depth, para, heads) {
+						self.launch(now, segment, candidate, effects);
+					}
+				}
+			}
+		}
+		self.drop_exhausted(now, heads, effects);
+	}
+
+	/// Everything that takes a position: scheduling parent and para.
+	fn consumers(&self) -> Vec<(Hash, ParaId)> {
+		let in_flight = self.fetches.values().map(|offer| (offer.scheduling_parent, offer.para));
+		let fetched = self
+			.blocks
+			.iter()
+			.flat_map(|(at, block)| block.fetched.values().map(|collation| (*at, collation.para)));
+		in_flight.chain(fetched).collect()
+	}
+
+	/// The segment, and the entry of it, that gets a position: of those that reach it, the one of the highest
+	/// score, of these the earliest.
+	fn choose(
+		&mut self,
+		now: Timestamp,
+		leaf: &LeafContext,
+		lane: &Lane,
+		depth: usize,
+		para: ParaId,
+		heads: &Heads,
+	) -> Option<(u64, Option<OfferedCandidate>)> {
+		let reaches =
+			|segment: &Segment| segment.para == para && lane.window(&segment.scheduling_parent) > depth;
+		let mut contenders: Vec<_> = self
+			.segments
+			.live()
+			.filter(|(_, segment)| reaches(segment))
+			.map(|(arrival, segment)| (Reverse(self.scores.score(now, para, &segment.peer)), arrival))
+			.collect();
+		contenders.sort_unstable();
+		let highest = self.scores.highest(now, para);
+		for (Reverse(score), arrival) in contenders {
+			let segment = self.segments.get(arrival)?;
+			let due = self.due(segment, score, highest);
+			if due > now {
+				let due = due.max(now + MIN_FETCH_TIMER);
+				self.wake = Some(self.wake.map_or(due, |wake| wake.min(due)));
+				continue;
+			}
+			if let Next::Entry(candidate) = self.next(leaf, segment, heads) {
+				return Some((arrival, candidate));
+			}
+		}
+		None
+	}
+
+	/// When a segment may be fetched from: at once if its collator has proved its worth, or nobody has a higher
+	/// score; else when those with one had their chance.
+	fn due(&self, segment: &Segment, score: u16, highest: u16) -> Timestamp {
+		const INSTANT_FETCH_SCORE: u16 = 1;
+		let since =
+			self.blocks.get(&segment.scheduling_parent).map_or_else(Timestamp::default, |at| at.since);
+		if score >= INSTANT_FETCH_SCORE || score >= highest {
+			since
+		} else {
+			since + MAX_FETCH_DELAY
+		}
+	}
+
+	/// What may be fetched of a segment, by what is known on the path of a leaf. What is known on another fork
+	/// does not matter: this one may need it too.
+	fn next(&self, leaf: &LeafContext, segment: &Segment, heads: &Heads) -> Next {
+		let path: Vec<Hash> = leaf.allowed_blocks().map(|block| block.hash).collect();
+		let known = |head: &Hash| {
+			let of_para = path.iter().filter_map(|at| heads.get(at)?.get(&segment.para));
+			of_para.into_iter().any(|heads| heads.contains(head))
+		};
+		let is_fetched = |identity: &Identity| {
+			let on_path = path.iter().filter_map(|at| self.blocks.get(at));
+			on_path.flat_map(|block| &block.fetched).any(|(hash, collation)| match identity {
+				Identity::Candidate(wanted) => hash == wanted,
+				Identity::OutputHead(wanted) => {
+					collation.para == segment.para && collation.output_head == *wanted
+				},
+			})
+		};
+		let is_in_flight = |identity: &Identity| {
+			self.fetches.values().any(|offer| {
+				offer.para == segment.para
+					&& offer.candidate.is_some_and(|candidate| candidate.identity == *identity)
+					&& path.contains(&offer.scheduling_parent)
+			})
+		};
+		segment.next(|identity| match identity {
+			Identity::OutputHead(head) if known(head) => Knowledge::Known,
+			identity if is_fetched(identity) || is_in_flight(identity) => Knowledge::Underway,
+			_ => Knowledge::New,
+		})
+	}
+
+	fn launch(
+		&mut self,
+		now: Timestamp,
+		segment: u64,
+		candidate: Option<OfferedCandidate>,
+		effects: &mut Effects<Effect>,
+	) {
+		let Some(segment) = self.segments.consume(segment) else { return };
+		let offer = segment.offer(candidate);
+		effects.trace(offer.trace(now, Stage::Fetching));
+		let token = self.tokens.next();
+		effects.push(Effect::Network(NetworkEffect::Request {
+			token,
+			recipient: Recipient::Peer(offer.peer.clone()),
+			request: offer.request(),
+		}));
+		self.fetches.insert(token, offer);
+	}
+
+	/// Uses up segments of which everything is known, under every leaf that they could be backed under.
+	fn drop_exhausted(&mut self, now: Timestamp, heads: &Heads, effects: &mut Effects<Effect>) {
+		let is_exhausted = |segment: &Segment| {
+			let mut leaves = self.view.leaves_with(&segment.scheduling_parent);
+			leaves.all(|leaf| self.next(leaf, segment, heads) == Next::Exhausted)
+		};
+		let exhausted: Vec<u64> = self
+			.segments
+			.live()
+			.filter(|(_, segment)| is_exhausted(segment))
+			.map(|(arrival, _)| arrival)
+			.collect();
+		for segment in exhausted.into_iter().filter_map(|arrival| self.segments.consume(arrival)) {
+			effects.trace(segment.offer(None).trace(now, Stage::Duplicate));
+		}
+	}
+
+	pub(super) fn response(
+		&mut self,
+		now: Timestamp,
+		token: Token,
+		result: Result<Vec<u8>, RequestError>,
+		effects: &mut Effects<Effect>,
+	) {
+		// Unknown: its peer or its block is gone.
+		let Some(offer) = self.fetches.remove(&token) else { return };
+		self.replan = true;
+		let fetched = match Fetched::read(result, &offer, token) {
+			Ok(fetched) => fetched,
+			Err(fault) => {
+				effects.trace(offer.trace(now, Stage::Dropped(fault.reason)));
+				return self.punish(now, &offer, fault, effects);
+			},
+		};
+		let Some(block) = self.blocks.get_mut(&offer.scheduling_parent) else { return };
+		let collation = Fetching { para: offer.para, output_head: fetched.receipt.descriptor.para_head };
+		if block.fetched.insert(fetched.candidate_hash, collation).is_some() {
+			// By another way to name it, or as somebody's answer of version 1.
+			return effects.trace(fetched.trace(now, Stage::Duplicate));
+		}
+		let step = self.seconding.begin(now, fetched, &self.view, &mut self.tokens, effects);
+		self.follow(now, step, effects);
+	}
+
+	pub(super) fn validation_data(
+		&mut self,
+		now: Timestamp,
+		token: Token,
+		data: Option<PersistedValidationData>,
+		effects: &mut Effects<Effect>,
+	) {
+		let step = self.seconding.validation_data(token, data, effects);
+		self.follow(now, step, effects);
+	}
+
+	fn follow(&mut self, now: Timestamp, step: Step, effects: &mut Effects<Effect>) {
+		let Step::Failed(fetched, fault) = step else { return };
+		effects.trace(fetched.trace(now, Stage::Dropped(fault.reason)));
+		self.forget_collation(&fetched.offer.scheduling_parent, &fetched.candidate_hash);
+		self.punish(now, &fetched.offer, fault, effects);
+	}
+
+	/// A collation comes to nothing: its position is free again.
+	fn forget_collation(&mut self, at: &Hash, candidate_hash: &CandidateHash) {
+		if let Some(block) = self.blocks.get_mut(at) {
+			block.fetched.remove(candidate_hash);
+		}
+		self.replan = true;
+	}
+
+	/// What a failure costs: score. Who has none (any more) has nothing to lose by that, and is reported as by
+	/// the default side; with the reference it could try again for ever.
+	fn punish(&mut self, now: Timestamp, offer: &Offer, fault: Fault, effects: &mut Effects<Effect>) {
+		if fault.is_failed_fetch() {
+			self.slash(now, offer, FAILED_FETCH_SLASH, SlashReason::FailedFetch, effects);
+		}
+		if let Some(change) = fault.reputation {
+			self.report_if_without_score(now, offer, change, effects);
+		}
+	}
+
+	fn report_if_without_score(
+		&self,
+		now: Timestamp,
+		offer: &Offer,
+		change: Reputation,
+		effects: &mut Effects<Effect>,
+	) {
+		if self.scores.score(now, offer.para, &offer.peer) == 0 {
+			self.report(&offer.peer, change, effects);
+		}
+	}
+
+	fn slash(
+		&mut self,
+		now: Timestamp,
+		offer: &Offer,
+		by: u16,
+		reason: SlashReason,
+		effects: &mut Effects<Effect>,
+	) {
+		effects.push(Effect::Notice(Notice::Slashed { para: offer.para, reason }));
+		if self.scores.score(now, offer.para, &offer.peer) > 0 {
+			self.scores.slash(now, offer.para, &offer.peer, by);
+			// At once: a crash must not give it back.
+			self.save(effects);
+		}
+	}
+
+	pub(super) fn seconded(
+		&mut self,
+		now: Timestamp,
+		scheduling_parent: Hash,
+		statement: SignedFullStatement,
+		effects: &mut Effects<Effect>,
+	) {
+		let hash = statement.payload().candidate_hash();
+		if let Some(Validating { offer, output_head, .. }) =
+			self.seconding.validating.remove(&(scheduling_parent, hash))
+		{
+			self.report(&offer.peer, Reputation::BenefitMinor("collation was seconded"), effects);
+			if let Some(peer) = self.connections.get(&offer.peer) {
+				notify_seconded(&offer.peer, peer.version, scheduling_parent, &statement, effects);
+			}
+			self.connections.touch(now, &offer.peer);
+			let waiting = self.seconding.unpark(&(offer.para, output_head));
+			self.ask_again(now, waiting, effects);
+		} else if let Statement::Seconded(receipt) = statement.payload() {
+			// Not fetched by us, but children of it may be parked all the same.
+			let waiting = self.seconding.unpark(&(receipt.descriptor.para_id, receipt.descriptor.para_head));
+			self.ask_again(now, waiting, effects);
+		}
+		self.replan = true;
+	}
+
+	/// Another member of the group may have seconded a parent: asks again for everything that is parked.
+	pub(super) fn retry_parked(&mut self, now: Timestamp, effects: &mut Effects<Effect>) {
+		let waiting = self.seconding.unpark_all();
+		self.ask_again(now, waiting, effects);
+	}
+
+	fn ask_again(&mut self, now: Timestamp, waiting: Vec<Fetched>, effects: &mut Effects<Effect>) {
+		for fetched in waiting {
+			let step = self.seconding.ask(fetched, &self.view, &mut self.tokens, effects);
+			self.follow(now, step, effects);
+		}
+	}
+
+	pub(super) fn invalid(
+		&mut self,
+		now: Timestamp,
+		scheduling_parent: Hash,
+		receipt: CandidateReceiptV2,
+		effects: &mut Effects<Effect>,
+	) {
+		// The hash covers the commitments: another candidate with the same descriptor is not meant.
+		let hash = receipt.hash();
+		let Some(Validating { offer, output_head, .. }) =
+			self.seconding.validating.remove(&(scheduling_parent, hash))
+		else {
+			let trace = Trace::new(now, NAME, Stage::Dropped(Reason::CandidateMismatch));
+			return effects.trace(trace.relay_parent(scheduling_parent));
+		};
+		self.forget_collation(&scheduling_parent, &hash);
+		self.slash(now, &offer, INVALID_COLLATION_SLASH, SlashReason::InvalidCollation, effects);
+		self.report_if_without_score(now, &offer, Reputation::Malicious("invalid collation"), effects);
+		for child in self.seconding.unpark(&(offer.para, output_head)) {
+			effects.trace(child.trace(now, Stage::Dropped(Reason::UnknownParentHead)));
+			self.forget_collation(&child.offer.scheduling_parent, &child.candidate_hash);
+		}
+	}
+
+	pub(super) fn dropped(&mut self, scheduling_parent: Hash, candidate_hash: CandidateHash) {
+		if self.seconding.validating.remove(&(scheduling_parent, candidate_hash)).is_some() {
+			self.forget_collation(&scheduling_parent, &candidate_hash);
+		}
+	}
+
+	/// A peer is gone: nothing can be fetched from it any more. What was fetched stays.
+	pub(super) fn forget_peer(&mut self, now: Timestamp, peer: &PeerId, effects: &mut Effects<Effect>) {
+		self.connections.remove(peer);
+		self.segments.forget_peer(peer);
+		self.questions.retain(|_, segment| segment.peer != *peer);
+		self.fetches.retain(|_, offer| {
+			let keep = offer.peer != *peer;
+			if !keep {
+				effects.trace(offer.trace(now, Stage::Dropped(Reason::UnknownPeer)));
+			}
+			keep
+		});
+		self.replan = true;
+	}
+}

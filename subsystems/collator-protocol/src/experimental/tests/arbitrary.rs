@@ -1,0 +1,67 @@
+//! Whatever happens, in whatever order: nothing panics, and what is stated about bounds holds.
+
+use super::*;
+use crate::{
+	collation::Offer,
+	validator_side::tests::arbitrary::{step, Arena, Side, Step},
+};
+use proptest::{collection::vec, prelude::*};
+
+impl Side for ExperimentalSide {
+	fn fetching(&self, token: Token) -> Option<&Offer> {
+		self.fetches.get(&token)
+	}
+}
+
+/// The bounds that [`ExperimentalSide`] and its parts state.
+fn check(machine: &ExperimentalSide) {
+	let in_view = machine.view.blocks();
+	assert!(machine.blocks.keys().eq(in_view.keys()));
+	let is_here = |offer: &Offer| in_view.contains_key(&offer.scheduling_parent);
+	assert!(machine.fetches.values().all(is_here));
+	assert!(machine.seconding.offers().all(is_here));
+	let is_of_peer = |segment: &Segment| {
+		in_view.contains_key(&segment.scheduling_parent) && machine.connections.get(&segment.peer).is_some()
+	};
+	assert!(machine.segments.live().all(|(_, segment)| is_of_peer(segment)));
+	assert!(machine.questions.values().all(is_of_peer));
+	assert!(machine.fetches.values().all(|offer| machine.connections.get(&offer.peer).is_some()));
+
+	let lookahead = 3;
+	assert!(machine.segments.taken_max() <= lookahead);
+	// Everything on its way to backing holds a position.
+	for (at, block) in &machine.blocks {
+		let on_way = machine.seconding.offers().filter(|offer| offer.scheduling_parent == *at);
+		assert!(on_way.count() <= block.fetched.len());
+	}
+
+	let (peers, places) = (machine.connections.len(), machine.connections.places());
+	assert!(peers <= PEERS_MAX.max(places.len()));
+	let placed: BTreeSet<&PeerId> = places.values().flatten().collect();
+	assert_eq!(placed.len(), peers, "who is connected has a place, and nobody else");
+	assert!(machine.save_at.is_some() || !machine.scores.is_unsaved(), "what changed is stored some time");
+}
+
+proptest! {
+	#![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
+
+	#[test]
+	fn nothing_panics_and_bounds_hold_whatever_happens(steps in vec(step(), 1..80)) {
+		let mut arena = Arena::with(ExperimentalSide::new(Config::default()));
+		for number in 10..12 {
+			arena.take(Step::Leaves { activated: Some((number, "ABA")), deactivated: vec![number - 1] });
+		}
+		for step in steps {
+			arena.take(step);
+			check(&arena.driven.machine);
+		}
+		// Nothing is left when everything that it was about is gone.
+		arena.take(Step::Leaves { activated: None, deactivated: (7..15).collect() });
+		(0..6).for_each(|n| drop(arena.take(Step::Disconnect(n, PeerSet::Collation))));
+		let machine = &arena.driven.machine;
+		check(machine);
+		prop_assert!(machine.blocks.is_empty() && machine.connections.len() == 0);
+		prop_assert!(machine.fetches.is_empty() && machine.questions.is_empty() && machine.segments.is_empty());
+		prop_assert!(machine.seconding.offers().next().is_none());
+	}
+}
