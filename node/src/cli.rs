@@ -62,8 +62,9 @@ pub struct RunCmd {
 	#[arg(long, hide = true, value_name = "CAPACITY")]
 	pub overseer_channel_capacity_override: Option<usize>,
 
-	/// Accepted for compatibility, without effect.
-	#[arg(long, hide = true)]
+	/// Fetch collations by the score of their collators, and speak version 4 of the collation protocol, which knows
+	/// segments.
+	#[arg(long)]
 	pub experimental_collator_protocol: bool,
 
 	/// Accepted for compatibility, without effect.

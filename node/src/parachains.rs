@@ -65,6 +65,8 @@ pub struct Settings {
 	pub prepare_workers_hard_max: usize,
 	/// How long data is kept after its candidate's block is finalized; none means as long as the chain's type demands.
 	pub keep_finalized: Option<Duration>,
+	/// Whether the validator side of the collator protocol is the one with scores and segments.
+	pub experimental_collator_protocol: bool,
 	/// How long ordinary collators wait where some are preferred; none means the protocol's default.
 	pub collator_hold_off: Option<Duration>,
 }
@@ -112,11 +114,13 @@ pub fn register<Net: NetworkBackend<Block, Hash>>(
 	fork_id: Option<&str>,
 	role: &Role,
 	is_collator: &IsCollator,
+	settings: &Settings,
 	config: &mut FullNetworkConfiguration<Block, Hash, Net>,
 	metrics: &NotificationMetrics,
 ) -> Protocols {
 	let names = ProtocolNames::new(genesis_hash, fork_id);
-	headway_network::register(names, role, is_collator.is_yes(), config, metrics)
+	let segments = settings.experimental_collator_protocol;
+	headway_network::register(names, role, is_collator.is_yes(), segments, config, metrics)
 }
 
 /// Starts the machines and what carries out their effects. All tasks are essential: a validator without them would author
@@ -189,6 +193,7 @@ fn validator_config(settings: &Settings, slot_duration: Duration, is_live: bool)
 		config.availability.keep_finalized = keep_finalized;
 	}
 	config.collator_protocol.slot_duration = slot_duration;
+	config.experimental_collator_protocol = settings.experimental_collator_protocol;
 	if let Some(hold_off) = settings.collator_hold_off {
 		config.collator_protocol.hold_off = hold_off;
 	}

@@ -36,11 +36,12 @@ pub struct Protocols {
 /// Registers everything. A node that is neither validator nor collator speaks the protocols too, so that it can follow.
 ///
 /// `is_collator`: serves collations and offers collation protocol version 4; a validator offers version 3, which is what its side of the
-/// protocol speaks.
+/// protocol speaks, unless it runs the one that knows `segments`.
 pub fn register<Net: NetworkBackend<Block, headway_primitives::Hash>>(
 	names: ProtocolNames,
 	role: &Role,
 	is_collator: bool,
+	segments: bool,
 	config: &mut FullNetworkConfiguration<Block, headway_primitives::Hash, Net>,
 	metrics: &NotificationMetrics,
 ) -> Protocols {
@@ -64,7 +65,7 @@ pub fn register<Net: NetworkBackend<Block, headway_primitives::Hash>>(
 	config.add_notification_protocol(validation_config);
 
 	let is_validator = role.is_authority() && !is_collator;
-	let (collation_main, fallbacks) = if is_validator {
+	let (collation_main, fallbacks) = if is_validator && !segments {
 		(CollationVersion::V3, &[CollationVersion::V2, CollationVersion::V1][..])
 	} else {
 		(CollationVersion::V4, &[CollationVersion::V3, CollationVersion::V2, CollationVersion::V1][..])

@@ -74,6 +74,7 @@ impl NewFullParams {
 				keep_finalized: run
 					.keep_finalized_for
 					.map(|hours| Duration::from_secs(3600 * u64::from(hours))),
+				experimental_collator_protocol: run.experimental_collator_protocol,
 				collator_hold_off: run.collator_protocol_hold_off.map(Duration::from_millis),
 			},
 			held_back: None,
@@ -167,6 +168,7 @@ fn new_full_with<Net: NetworkBackend<Block, Hash>>(
 		config.chain_spec.fork_id(),
 		&role,
 		&params.is_collator,
+		&params.parachains,
 		&mut net_config,
 		&metrics,
 	);
