@@ -83,6 +83,8 @@ pub struct Config {
 	pub loss_per_mille: u64,
 	/// Whether backing is synchronous.
 	pub synchronous: bool,
+	/// Whether validators run the side of the collator protocol that knows segments, and speak its version 4.
+	pub segments: bool,
 	/// What goes wrong during storms; nothing ever does without.
 	pub faults: BTreeSet<Fault>,
 	/// Validators that behave as the Byzantine faults say; at most a third count.
@@ -107,6 +109,7 @@ impl Default for Config {
 			latency_ms: 20..120,
 			loss_per_mille: 0,
 			synchronous: false,
+			segments: false,
 			faults: BTreeSet::new(),
 			adversaries: 0,
 			spared: BTreeSet::new(),

@@ -34,6 +34,14 @@ fn every_relay_block_includes_a_block_of_an_elastic_para_for_each_of_its_cores()
 }
 
 #[test]
+fn every_relay_block_includes_all_that_is_built_when_validators_take_segments() {
+	let config = Config { seed: 9, validators: 12, elastic: 1, segments: true, ..Config::default() };
+	let world = run(config, 30);
+	assert!(rate(&world, 2000, 20) >= 3 * 19, "{:?}", world.included(ParaId(2000)));
+	assert!(rate(&world, 2001, 20) >= 19, "{:?}", world.included(ParaId(2001)));
+}
+
+#[test]
 fn backing_goes_on_across_sessions() {
 	let mut world = run(Config { seed: 8, session_slots: 10, ..Config::default() }, 40);
 	assert!(world.session() >= 3);

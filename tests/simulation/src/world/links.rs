@@ -45,6 +45,10 @@ impl World {
 		self.nodes[a].peers.insert(b);
 		self.nodes[b].peers.insert(a);
 		let set = self.set(a, b);
+		let version = match set {
+			PeerSet::Collation if self.config.segments => CollationVersion::V4,
+			_ => CollationVersion::V3,
+		};
 		for (node, other) in [(a, b), (b, a)] {
 			let role = match self.nodes[other].role {
 				Role::Validator { .. } => ObservedRole::Authority,
@@ -53,7 +57,7 @@ impl World {
 			let event = NetworkEvent::PeerConnected {
 				peer: peer_of(other),
 				set,
-				version: CollationVersion::V3,
+				version,
 				role,
 				authority_ids: self.authority_ids(other),
 			};

@@ -289,7 +289,11 @@ impl World {
 		match role {
 			Role::Validator { .. } => {
 				let signer = Keyring::new(self.keys[node].clone(), self.memory.clone());
-				Box::new(Validator::new(Default::default(), Arc::new(signer), self.memory.clone()))
+				let config = headway_pipeline::Config {
+					experimental_collator_protocol: self.config.segments,
+					..Default::default()
+				};
+				Box::new(Validator::new(config, Arc::new(signer), self.memory.clone()))
 			},
 			Role::Collator { .. } => {
 				let pair = CollatorPair::from_seed(&sp_core::H256::from_low_u64_be(node as u64 + 1).0);
