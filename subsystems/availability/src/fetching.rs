@@ -6,8 +6,8 @@ use codec::DecodeAll;
 use headway_erasure_coding::{chunk_index, ChunkIndex, ErasureChunk};
 use headway_machine::{
 	wire::{ChunkRequest, ChunkResponseV1, ChunkResponseV2, PoVRequest, PoVResponse, Request},
-	Effects, LeafContext, NetworkEffect, Reason, Recipient, RequestError, SessionContext, Stage, Timestamp,
-	Token, Tokens, Trace,
+	Effects, LeafContext, NetworkEffect, Reason, Recipient, RequestError, SessionContext, Sizes, Stage,
+	Timestamp, Token, Tokens, Trace,
 };
 use headway_primitives::{
 	AuthorityDiscoveryId, CandidateHash, CoreIndex, CoreState, Hash, OccupiedCore, ParaId, SessionIndex,
@@ -113,6 +113,19 @@ impl Fetching {
 				let next = self.order(&wanted);
 				self.ask_next(now, wanted, next, tokens, effects);
 			}
+		}
+	}
+
+	/// Notes how full it is.
+	pub(crate) fn sizes(&self, leaves: &BTreeMap<Hash, Arc<LeafContext>>, sizes: &mut Sizes) {
+		let blocks = leaves.values().map(|leaf| 1 + leaf.recent_ancestors.len()).sum();
+		let wanted = || self.wanted.values().flatten();
+		sizes.note("wanted_blocks", self.wanted.len(), blocks);
+		sizes.note("chunk_fetches", self.tasks.len(), wanted().count());
+		sizes.note("chunk_requests", self.requests.len(), self.tasks.len());
+		for (index, unreliable) in &self.unreliable {
+			let session = wanted().map(|wanted| &wanted.session).find(|session| session.index == *index);
+			sizes.note("unreliable", unreliable.len(), session.map_or(0, |session| session.n_validators()));
 		}
 	}
 

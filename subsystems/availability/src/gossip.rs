@@ -5,9 +5,9 @@ use crate::{Effect, NAME};
 use headway_machine::{
 	check_signed,
 	grid::{RequiredRouting, Topology},
-	wire::{BitfieldMessage, ValidationMessage},
+	wire::{BitfieldMessage, ValidationMessage, VIEW_HEADS_MAX},
 	Effects, LeafContext, NetworkEffect, NetworkEvent, PeerId, PeerSet, Reason, Reputation, SessionContext,
-	Stage, Timestamp, Trace, Verifier,
+	Sizes, Stage, Timestamp, Trace, Verifier,
 };
 use headway_primitives::{
 	AuthorityDiscoveryId, AvailabilityBitfield, Hash, SessionIndex, Signed, SigningContext,
@@ -107,6 +107,22 @@ impl Gossip {
 	pub(crate) fn new(verifier: Arc<dyn Verifier>, seed: [u8; 32]) -> Self {
 		let (leaves, peers, topologies) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
 		Self { verifier, seed, leaves, peers, topologies }
+	}
+
+	/// Notes how full it is.
+	pub(crate) fn sizes(&self, sizes: &mut Sizes) {
+		for leaf in self.leaves.values() {
+			let n_validators = leaf.session.n_validators();
+			sizes.note("bitfields", leaf.bitfields.len(), n_validators);
+			for known in [&leaf.received, &leaf.sent] {
+				sizes.note("bitfield_peers", known.len(), self.peers.len());
+				known
+					.values()
+					.for_each(|of_peer| sizes.note("bitfields_of_peer", of_peer.len(), n_validators));
+			}
+		}
+		self.peers.values().for_each(|peer| sizes.note("heads", peer.heads.len(), VIEW_HEADS_MAX));
+		sizes.note("topologies", self.topologies.len(), TOPOLOGIES_MAX);
 	}
 
 	pub(crate) fn leaf(&mut self, leaf: &LeafContext) {

@@ -32,7 +32,8 @@ pub mod keys;
 mod serving;
 mod signing;
 mod store;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod tests;
 
 pub use encoding::{encode, Encoding};
@@ -44,7 +45,7 @@ use fetching::Fetching;
 use gossip::Gossip;
 use headway_machine::{
 	wire::InboundRequest, Effects, LeafContext, LeavesUpdate, NetworkEffect, NetworkEvent, RequestError,
-	Signer, StoreDataError, StoreDataRequest, Subsystem, Timestamp, Token, Tokens, Verifier,
+	Signer, Sizes, StoreDataError, StoreDataRequest, Subsystem, Timestamp, Token, Tokens, Verifier,
 };
 use headway_primitives::{
 	AuthorityDiscoveryId, AvailabilityBitfield, AvailableData, BlockNumber, CandidateHash, Hash, ParaId, PoV,
@@ -261,7 +262,7 @@ impl Availability {
 		let (bitfields, others): (Vec<_>, _) =
 			entries.into_iter().partition(|(key, _)| keys::bitfield_leaf(key).is_some());
 		self.signing.restore(now, bitfields, effects);
-		self.store.restore(now, others, effects);
+		self.store.restore(now, others, &mut self.tokens, effects);
 	}
 }
 
@@ -315,4 +316,24 @@ impl Subsystem for Availability {
 	fn next_deadline(&self) -> Option<Timestamp> {
 		self.store.next_deadline().into_iter().chain(self.signing.next_deadline()).min()
 	}
+
+	fn sizes(&self) -> Sizes {
+		let mut sizes = Sizes::of(NAME);
+		self.store.sizes(&mut sizes);
+		self.serving.sizes(&mut sizes);
+		self.fetching.sizes(&self.leaves, &mut sizes);
+		self.signing.sizes(self.leaves.len(), &mut sizes);
+		self.gossip.sizes(&mut sizes);
+		sizes
+	}
+}
+
+/// For fuzz targets: runs the machine on the events that the bytes stand for.
+///
+/// # Panics
+///
+/// If the machine breaks what it promises.
+#[cfg(feature = "fuzzing")]
+pub fn check_arbitrary(bytes: &[u8]) {
+	tests::arbitrary::check_arbitrary(bytes)
 }

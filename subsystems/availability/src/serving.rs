@@ -8,7 +8,8 @@ use headway_machine::{
 		AvailableDataRequest, AvailableDataResponse, ChunkRequest, ChunkResponseV1, ChunkResponseV2,
 		InboundRequest, PoVRequest, PoVResponse, RequestProtocol,
 	},
-	Effects, InboundRequestId, NetworkEffect, Reason, Reputation, Stage, Timestamp, Token, Tokens, Trace,
+	Effects, InboundRequestId, NetworkEffect, Reason, Reputation, Sizes, Stage, Timestamp, Token, Tokens,
+	Trace,
 };
 use headway_primitives::{CandidateHash, PoV};
 use std::collections::BTreeMap;
@@ -70,6 +71,11 @@ impl Kind {
 }
 
 impl Serving {
+	/// Notes how full it is.
+	pub(crate) fn sizes(&self, sizes: &mut Sizes) {
+		sizes.note("loads", self.loads.len(), LOADS_MAX);
+	}
+
 	pub(crate) fn request(
 		&mut self,
 		now: Timestamp,

@@ -9,7 +9,9 @@ use crate::{
 	Effect, WriteOp, NAME,
 };
 use codec::{DecodeAll, Encode};
-use headway_machine::{sign, Effects, LeafContext, Reason, Signer, Stage, Timestamp, Token, Tokens, Trace};
+use headway_machine::{
+	sign, Effects, LeafContext, Reason, Signer, Sizes, Stage, Timestamp, Token, Tokens, Trace,
+};
 use headway_primitives::{
 	AvailabilityBitfield, CoreState, Hash, Signed, UncheckedSignedAvailabilityBitfield,
 };
@@ -89,6 +91,11 @@ impl Signing {
 
 	pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
 		self.pending.first_key_value().map(|((due, _), _)| *due)
+	}
+
+	/// Notes how full it is.
+	pub(crate) fn sizes(&self, n_leaves: usize, sizes: &mut Sizes) {
+		sizes.note("unsigned_leaves", self.pending.len(), n_leaves);
 	}
 
 	/// Signs what is due and has it written. Answers what was signed in a former life.

@@ -12,7 +12,8 @@ use bitvec::{order::Lsb0, vec::BitVec};
 use codec::{DecodeAll, Encode};
 use headway_erasure_coding::{chunk_index, ErasureChunk, MAX_VALIDATORS};
 use headway_machine::{
-	Effects, LeafContext, Reason, Stage, StoreDataError, StoreDataRequest, Timestamp, Token, Tokens, Trace,
+	Effects, LeafContext, Reason, Sizes, Stage, StoreDataError, StoreDataRequest, Timestamp, Token, Tokens,
+	Trace,
 };
 use headway_primitives::{BlockNumber, CandidateEvent, CandidateHash, CoreState, Hash, ValidatorIndex};
 use std::{
@@ -117,14 +118,16 @@ impl Store {
 		self.entries.get(candidate).is_some_and(|entry| entry.durable_data)
 	}
 
-	/// Takes over what a former life left.
+	/// Takes over what a former life left. The indices follow from what they index: after a write that failed those on disk
+	/// may not, and are mended.
 	pub(crate) fn restore(
 		&mut self,
 		now: Timestamp,
 		entries: Vec<(Vec<u8>, Vec<u8>)>,
+		tokens: &mut Tokens,
 		effects: &mut Effects<Effect>,
 	) {
-		let mut prune_at = BTreeMap::new();
+		let (mut times, mut blocks) = (BTreeSet::new(), BTreeSet::new());
 		for (key, value) in entries {
 			match MetaKey::parse(&key) {
 				Some(MetaKey::Candidate(candidate)) => match CandidateMeta::decode_all(&mut &value[..]) {
@@ -137,21 +140,43 @@ impl Store {
 					Err(_) => effects.trace(unreadable(now).candidate(candidate)),
 				},
 				Some(MetaKey::Unfinalized(number, block, candidate)) => {
-					self.unfinalized.insert((number, block, candidate));
+					blocks.insert((number, block, candidate));
 				},
 				Some(MetaKey::PruneByTime(at, candidate)) => {
-					self.prune_by_time.insert((at, candidate));
-					prune_at.insert(candidate, at);
+					times.insert((at, candidate));
 				},
 				None => effects.trace(unreadable(now)),
 			}
 		}
-		for (candidate, at) in prune_at {
-			if let Some(entry) = self.entries.get_mut(&candidate) {
-				entry.prune_at.get_or_insert(at);
-			}
+		// The last one counts: data is kept longer, never lost.
+		let latest: BTreeMap<CandidateHash, u64> =
+			times.iter().map(|(at, candidate)| (*candidate, *at)).collect();
+		for (candidate, entry) in &mut self.entries {
+			let (since, keep) = match &entry.meta.state {
+				State::Unfinalized(_, including) => {
+					self.unfinalized
+						.extend(including.iter().map(|(number, block)| (number.0, *block, *candidate)));
+					continue;
+				},
+				State::Unavailable(since) => (since, KEEP_UNAVAILABLE),
+				State::Finalized(since) => (since, self.keep_finalized),
+			};
+			let at = latest.get(candidate).copied().unwrap_or(since.0.saturating_add(keep.as_secs()));
+			entry.prune_at = Some(at);
+			self.prune_by_time.insert((at, *candidate));
+		}
+		let mut batch = Vec::new();
+		for (at, candidate) in times.symmetric_difference(&self.prune_by_time) {
+			let key = keys::prune_by_time(*at, candidate);
+			batch.push(if times.contains(&(*at, *candidate)) { delete(key) } else { put(key, TOMBSTONE) });
+		}
+		for (number, block, candidate) in blocks.symmetric_difference(&self.unfinalized) {
+			let key = keys::unfinalized(*number, block, candidate);
+			let is_stale = blocks.contains(&(*number, *block, *candidate));
+			batch.push(if is_stale { delete(key) } else { put(key, TOMBSTONE) });
 		}
 		self.schedule_pruning(now);
+		self.write(PendingWrite::Meta, batch, tokens, effects);
 	}
 
 	/// Takes note of what a leaf says of candidates.
@@ -447,6 +472,11 @@ impl Store {
 		}
 	}
 
+	/// Notes how full it is. Candidates come from our own chain and our own backing, and have no fixed bound.
+	pub(crate) fn sizes(&self, sizes: &mut Sizes) {
+		sizes.note("parents", self.parents.len(), PARENTS_MAX);
+	}
+
 	/// When there is something to do.
 	pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
 		self.next_pruning
@@ -535,7 +565,7 @@ impl Store {
 	}
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl Store {
 	/// What is in memory of all candidates.
 	pub(crate) fn metas(&self) -> BTreeMap<CandidateHash, CandidateMeta> {

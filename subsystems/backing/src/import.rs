@@ -42,8 +42,12 @@ pub(crate) struct Introduction {
 	waiting: Vec<Waiting>,
 }
 
-#[cfg(test)]
 impl Introduction {
+	/// Scheduling parent of the candidate.
+	pub(crate) fn scheduling_parent(&self) -> Hash {
+		self.candidate.scheduling_parent
+	}
+
 	/// How much waits.
 	pub(crate) fn n_waiting(&self) -> usize {
 		self.waiting.len()

@@ -26,27 +26,30 @@
 //! | `seconding` | what precedes and follows validation when we second |
 //! | `attesting` | what precedes and follows validation when we vote for others' candidates |
 //! | [`votes`] | our own votes: signed, stored, shared, and never contradicted |
+//! | `sizes` | how full all of it is |
 
 #![forbid(unsafe_code)]
 
 mod attesting;
 mod import;
 mod seconding;
+mod sizes;
 mod state;
 pub mod table;
 mod validation;
 pub mod votes;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod tests;
 
 pub use table::Table;
 
 use headway_machine::{
 	CanSecondQuery, CandidateRef, Effects, HypotheticalCandidate, IntroducedCandidate, LeavesUpdate,
-	Membership, MembershipQuery, MisbehaviorReport, Reason, SecondRequest, Signer, Stage, StatementWithPvd,
-	StoreDataError, StoreDataRequest, Subsystem, Timestamp, Token, Tokens, Trace, ValidateRequest,
-	ValidationFailed, ValidationOutcome, View, WriteOp,
+	Membership, MembershipQuery, MisbehaviorReport, Reason, SecondRequest, Signer, Sizes, Stage,
+	StatementWithPvd, StoreDataError, StoreDataRequest, Subsystem, Timestamp, Token, Tokens, Trace,
+	ValidateRequest, ValidationFailed, ValidationOutcome, View, WriteOp,
 };
 use headway_primitives::{
 	AuthorityDiscoveryId, BackedCandidate, CandidateHash, CandidateReceiptV2, ExecutorParams, FeatureIndex,
@@ -356,10 +359,8 @@ impl Backing {
 		self.candidates.retain(|_, candidate| !gone.contains(&candidate.scheduling_parent));
 		self.forget_introductions(now, &gone, effects);
 
-		let Some(leaf) = update.activated.filter(|leaf| self.view.leaf(&leaf.hash()).is_some()) else {
-			return self.forget_former(effects);
-		};
-		for block in leaf.allowed_blocks() {
+		let leaf = update.activated.filter(|leaf| self.view.leaf(&leaf.hash()).is_some());
+		for block in leaf.iter().flat_map(|leaf| leaf.allowed_blocks()) {
 			let session = &block.session;
 			self.executor_params.insert(session.index, session.executor_params.clone());
 			if self.scheduling_parents.contains_key(&block.hash) {
@@ -471,6 +472,10 @@ impl Subsystem for Backing {
 	fn next_deadline(&self) -> Option<Timestamp> {
 		None
 	}
+
+	fn sizes(&self) -> Sizes {
+		self.measure()
+	}
 }
 
 /// Notes that a candidate, or a message about it, is dropped.
@@ -502,4 +507,14 @@ pub(crate) fn reached(
 	effects.trace(
 		Trace::new(now, NAME, stage).candidate(candidate_hash).para(para).relay_parent(scheduling_parent),
 	);
+}
+
+/// For fuzz targets: runs the machine on the events that the bytes stand for.
+///
+/// # Panics
+///
+/// If the machine breaks what it promises.
+#[cfg(feature = "fuzzing")]
+pub fn check_arbitrary(bytes: &[u8]) {
+	tests::arbitrary::check_arbitrary(bytes)
 }

@@ -152,6 +152,16 @@ impl Table {
 		seconded + more < SECONDED_PER_VALIDATOR_MAX
 	}
 
+	/// Number of candidates.
+	pub fn n_candidates(&self) -> usize {
+		self.candidates.len()
+	}
+
+	/// Most candidates that there can be.
+	pub fn candidates_max(&self) -> usize {
+		SECONDED_PER_VALIDATOR_MAX * self.groups.values().map(Vec::len).sum::<usize>()
+	}
+
 	/// A candidate's receipt.
 	pub fn receipt(&self, candidate_hash: &CandidateHash) -> Option<&Arc<CommittedCandidateReceiptV2>> {
 		self.candidates.get(candidate_hash).map(|candidate| &candidate.receipt)

@@ -205,6 +205,7 @@ impl Backing {
 		let mut parents: Vec<_> = parents.into_iter().collect();
 		parents.sort_by_key(|(_, (number, _))| *number);
 		self.former.extend(parents.into_iter().map(|(hash, (_, said))| (hash, said)));
+		self.forget_former(effects);
 	}
 
 	/// Forgets the oldest of what we said at blocks that are out of view, as far as there is too much of it.

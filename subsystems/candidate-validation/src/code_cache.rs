@@ -1,6 +1,7 @@
 //! Validation codes that were used recently, so that a candidate does not cost a read of megabytes from the
 //! state.
 
+use headway_machine::Sizes;
 use headway_primitives::{SessionIndex, ValidationCode, ValidationCodeHash};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -38,6 +39,12 @@ pub(crate) struct CodeCache {
 }
 
 impl CodeCache {
+	/// Notes how full it is.
+	pub(crate) fn sizes(&self, sizes: &mut Sizes) {
+		sizes.note("codes", self.codes.len(), CODES_MAX);
+		sizes.note("code_bytes", self.bytes, CODE_BYTES_MAX);
+	}
+
 	pub(crate) fn get(&mut self, hash: &ValidationCodeHash, session: SessionIndex) -> Option<CachedCode> {
 		let slot = self.codes.get_mut(hash).filter(|slot| slot.session == session)?;
 		self.uses += 1;

@@ -19,14 +19,15 @@
 
 mod checks;
 mod code_cache;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod tests;
 
 use checks::{after_execution, before_execution, is_backing, Refusal};
 use code_cache::{CachedCode, CodeCache};
 use headway_machine::{
-	BlockContext, Effects, Execution, ExecutionError, ExecutionKind, LeavesUpdate, Reason, Stage, Subsystem,
-	Timestamp, Token, Tokens, Trace, ValidateRequest, ValidationFailed, ValidationOutcome, View,
+	BlockContext, Effects, Execution, ExecutionError, ExecutionKind, LeavesUpdate, Reason, Sizes, Stage,
+	Subsystem, Timestamp, Token, Tokens, Trace, ValidateRequest, ValidationFailed, ValidationOutcome, View,
 };
 use headway_primitives::{
 	CandidateDescriptorVersion, CandidateHash, FeatureIndex, Hash, PvfExecKind, SessionIndex, ValidationCode,
@@ -117,6 +118,8 @@ struct Job {
 	block: Option<Arc<BlockContext>>,
 	/// When it was first executed.
 	started: Option<Timestamp>,
+	/// Whether it is executed now.
+	is_executing: bool,
 	/// Retries that were used up.
 	retried: BTreeSet<Retry>,
 }
@@ -207,7 +210,16 @@ impl CandidateValidation {
 		};
 		let version = *checked.as_ref().unwrap_or(&CandidateDescriptorVersion::V1);
 		let retried = BTreeSet::new();
-		let job = Job { asker, request, candidate_hash, version, block, started: None, retried };
+		let job = Job {
+			asker,
+			request,
+			candidate_hash,
+			version,
+			block,
+			started: None,
+			is_executing: false,
+			retried,
+		};
 		let token = self.tokens.next();
 		self.jobs.insert(token, job);
 		match checked {
@@ -255,6 +267,7 @@ impl CandidateValidation {
 	) {
 		let Some(job) = self.jobs.get_mut(&token) else { return };
 		job.started.get_or_insert(now);
+		job.is_executing = true;
 		let descriptor = &job.request.receipt.descriptor;
 		let extension = (job.version == CandidateDescriptorVersion::V3)
 			.then_some((descriptor.relay_parent, descriptor.scheduling_parent));
@@ -323,7 +336,8 @@ impl CandidateValidation {
 		result: Result<ValidationResult, ExecutionError>,
 		effects: &mut Effects<Effect>,
 	) {
-		let Some(job) = self.jobs.get_mut(&token).filter(|job| job.started.is_some()) else { return };
+		let Some(job) = self.jobs.get_mut(&token).filter(|job| job.is_executing) else { return };
+		job.is_executing = false;
 		let refusal = match result {
 			Ok(result) => {
 				let claim_queue = job.block.as_ref().map(|block| &block.transposed_claim_queue);
@@ -413,4 +427,27 @@ impl Subsystem for CandidateValidation {
 	fn next_deadline(&self) -> Option<Timestamp> {
 		self.retries.first().map(|(at, _)| *at)
 	}
+
+	fn sizes(&self) -> Sizes {
+		let mut sizes = Sizes::of(NAME);
+		sizes.note("jobs", self.jobs.len(), RUNNING_MAX + QUEUED_MAX);
+		sizes.note("queued", self.queue.len(), QUEUED_MAX);
+		sizes.note("running", self.running.len(), RUNNING_MAX);
+		sizes.note("retries", self.retries.len(), self.running.len());
+		let waiting = self.fetches.values().map(|fetch| fetch.jobs.len()).sum();
+		sizes.note("fetches", self.fetches.len(), waiting);
+		sizes.note("jobs_without_code", waiting, self.running.len());
+		self.codes.sizes(&mut sizes);
+		sizes
+	}
+}
+
+/// For fuzz targets: runs the machine on the events that the bytes stand for.
+///
+/// # Panics
+///
+/// If the machine breaks what it promises.
+#[cfg(feature = "fuzzing")]
+pub fn check_arbitrary(bytes: &[u8]) {
+	tests::arbitrary::check_arbitrary(bytes)
 }

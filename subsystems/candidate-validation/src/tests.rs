@@ -1,5 +1,7 @@
 //! Scenarios of candidate validation (availability, approval, disputes §9.7).
 
+pub(crate) mod arbitrary;
+
 use crate::*;
 use headway_machine::testing;
 use headway_primitives::{
@@ -466,4 +468,16 @@ fn the_same_events_give_the_same_effects() {
 		format!("{all:?} {:?}", harness.traces)
 	};
 	assert_eq!(run(), run());
+}
+
+#[test]
+fn an_execution_is_answered_once() {
+	let approval = case(1, ExecutionKind::Approval, &[]);
+	let mut harness = Harness::new();
+	let (token, _) = harness.start(&approval.request);
+	assert_eq!(harness.send(START, Event::Executed { token, result: internal() }), []);
+	// Another category, which could be retried too: but nothing is executed now.
+	assert_eq!(harness.send(START, Event::Executed { token, result: broken(Reason::ExecutionFailed) }), []);
+	assert_eq!(harness.machine.sizes().exceeded(), None);
+	assert!(matches!(harness.tick(after(3))[..], [Effect::Execute { .. }]));
 }

@@ -24,8 +24,8 @@ pub use error::SubmitError;
 
 use headway_erasure_coding::Error as EncodeError;
 use headway_machine::{
-	DistributeSegment, Effects, LeavesUpdate, Stage, SubmitSegment, Subsystem, Timestamp, Token, Tokens,
-	Trace, View,
+	DistributeSegment, Effects, LeavesUpdate, Sizes, Stage, SubmitSegment, Subsystem, Timestamp, Token,
+	Tokens, Trace, View,
 };
 use headway_primitives::{AvailableData, Hash, ParaId};
 use std::{collections::BTreeMap, sync::Arc};
@@ -214,7 +214,26 @@ impl Subsystem for CollationGeneration {
 	fn next_deadline(&self) -> Option<Timestamp> {
 		None
 	}
+
+	fn sizes(&self) -> Sizes {
+		let mut sizes = Sizes::of(NAME);
+		sizes.note("submissions", self.submissions.len(), SUBMISSIONS_PENDING_MAX);
+		let collations = self.submissions.len() * COLLATIONS_PER_SUBMISSION_MAX;
+		sizes.note("questions", self.questions.len(), collations);
+		sizes
+	}
 }
 
-#[cfg(test)]
+/// For fuzz targets: runs the machine on the events that the bytes stand for.
+///
+/// # Panics
+///
+/// If the machine breaks what it promises.
+#[cfg(feature = "fuzzing")]
+pub fn check_arbitrary(bytes: &[u8]) {
+	tests::arbitrary::check_arbitrary(bytes)
+}
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod tests;

@@ -1,4 +1,4 @@
-mod arbitrary;
+pub(crate) mod arbitrary;
 
 use super::*;
 use codec::Encode;

@@ -9,8 +9,8 @@ use crate::{
 };
 use headway_machine::{
 	wire::{CollationMessage, CollationVersion, CollatorMessageV1, CollatorMessageV2, CollatorMessageV3},
-	Effects, Evidence, NetworkEffect, ParentHead, PeerId, Reason, SecondRequest, Stage, Timestamp, Token, Tokens,
-	ValidationDataQuery, View,
+	Effects, Evidence, NetworkEffect, ParentHead, PeerId, Reason, SecondRequest, Stage, Timestamp, Token,
+	Tokens, ValidationDataQuery, View,
 };
 use headway_primitives::{CandidateHash, Hash, ParaId, PersistedValidationData, SignedFullStatement};
 use std::{collections::BTreeMap, sync::Arc};

@@ -1,6 +1,6 @@
 //! What relay blocks say of candidates, as traces.
 
-use headway_machine::{BlockRef, LeafContext, Stage, Timestamp, Trace, RELAY_CHAIN};
+use headway_machine::{BlockRef, LeafContext, Sizes, Stage, Timestamp, Trace, RELAY_CHAIN};
 use headway_primitives::{BlockNumber, CandidateEvent, CandidateHash, CandidateReceiptV2, Hash, ParaId};
 use std::collections::BTreeMap;
 
@@ -71,6 +71,13 @@ impl ChainEvents {
 			traces.extend(self.finalized(now, block));
 		}
 		traces
+	}
+
+	/// How full it is.
+	pub fn sizes(&self) -> Sizes {
+		let mut sizes = Sizes::of(RELAY_CHAIN);
+		sizes.note("blocks", self.blocks.len(), BLOCKS_MAX);
+		sizes
 	}
 
 	/// What becomes final with a block.

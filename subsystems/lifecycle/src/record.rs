@@ -6,12 +6,14 @@ use std::time::Duration;
 
 /// Losses of a candidate that are told apart.
 pub const LOSSES_MAX: usize = 8;
+/// More than there are kinds of [`Stage`].
+pub(crate) const STAGES_MAX: usize = 20;
 
 /// What is known of a candidate.
 ///
 /// # Bounds
 ///
-/// `stages`: one per kind of [`Stage`], fewer than 20. `losses`: [`LOSSES_MAX`] by machine and reason; of more, the one that
+/// `stages`: one per kind of [`Stage`], fewer than `STAGES_MAX`. `losses`: [`LOSSES_MAX`] by machine and reason; of more, the one that
 /// was not heard of for longest goes, invalidity last. Together below 2 KiB.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
@@ -140,8 +142,7 @@ impl Record {
 				self.no_place = Some((reason, trace.evidence));
 				return None;
 			},
-			// Others may tell of it too; the relay chain does so once per block.
-			stage if stage.is_on_chain() && trace.subsystem != RELAY_CHAIN => return None,
+			_ if !is_heard(trace) => return None,
 			stage => self.lost = self.lost.filter(|_| is_offer(stage)),
 		}
 		match (self.on_chain, trace.stage) {
@@ -256,12 +257,22 @@ impl Record {
 
 	/// Whether somebody knew more of it than that it was offered: its receipt was seen, or it is on chain.
 	pub(crate) fn is_proven(&self) -> bool {
-		self.stages.iter().any(|reached| is_proof(reached.stage))
+		self.stages.iter().any(|reached| proves(reached.stage))
 	}
 }
 
-/// Whether a stage is only reached by candidates whose receipt was seen, so that para and hash belong together.
-pub(crate) fn is_proof(stage: Stage) -> bool {
+/// Whether a trace, once it is applied, shows that the candidate's receipt was seen, so that para and hash belong together.
+pub(crate) fn is_proof(trace: &Trace) -> bool {
+	proves(trace.stage) && is_heard(trace)
+}
+
+/// Whether a stage is taken from whoever tells of it: what is on chain is told by the relay chain, once per block.
+fn is_heard(trace: &Trace) -> bool {
+	!trace.stage.is_on_chain() || trace.subsystem == RELAY_CHAIN
+}
+
+/// Whether a stage is only reached by candidates whose receipt was seen.
+fn proves(stage: Stage) -> bool {
 	match stage {
 		Stage::Advertised
 		| Stage::Fetching

@@ -1,7 +1,7 @@
 //! All candidates of which a node knows, within bounds.
 
-use crate::record::{is_proof, LossRecord, Outcome, Record};
-use headway_machine::{Loss, Reason, Stage, Trace};
+use crate::record::{is_proof, LossRecord, Outcome, Record, LOSSES_MAX, STAGES_MAX};
+use headway_machine::{Loss, Reason, Sizes, Stage, Trace};
 use headway_primitives::{CandidateHash, ParaId};
 use std::{
 	collections::{BTreeMap, VecDeque},
@@ -101,6 +101,28 @@ impl Lifecycle {
 		Self { limits, ..Self::default() }
 	}
 
+	/// How full it is.
+	pub fn sizes(&self) -> Sizes {
+		let mut sizes = Sizes::of("lifecycle");
+		let candidates_max = self.limits.candidates_per_para.max(2);
+		sizes.note("paras", self.paras.len(), self.limits.paras.max(1));
+		sizes.note(
+			"owners",
+			self.owners.len(),
+			self.paras.values().map(|known| known.candidates.len()).sum(),
+		);
+		for known in self.paras.values() {
+			sizes.note("candidates", known.candidates.len(), candidates_max);
+			let offered = known.candidates.iter().filter(|record| !record.is_proven()).count();
+			sizes.note("offered", offered, candidates_max / 2);
+			for record in &known.candidates {
+				sizes.note("stages", record.stages.len(), STAGES_MAX);
+				sizes.note("losses", record.losses.len(), LOSSES_MAX);
+			}
+		}
+		sizes
+	}
+
 	/// Takes a trace. Answers which stage a candidate reached by it, if that is new.
 	pub fn record(&mut self, trace: &Trace) -> Option<Advance> {
 		self.traces += 1;
@@ -133,7 +155,7 @@ impl Lifecycle {
 		let owner = self.owners.get(&candidate).copied();
 		// Anybody can offer a candidate as one of another para. Who saw its receipt knows better.
 		if let Some(owner) = owner.filter(|owner| trace.para.is_some_and(|para| para != *owner)) {
-			if !is_proof(trace.stage) || self.candidate(&candidate).is_some_and(Record::is_proven) {
+			if !is_proof(trace) || self.candidate(&candidate).is_some_and(Record::is_proven) {
 				return None;
 			}
 			self.forget(owner, &candidate);
@@ -147,7 +169,7 @@ impl Lifecycle {
 				}
 				let para = trace.para?;
 				self.admit(para, loss.is_none())?;
-				self.insert(Record::new(candidate, para), is_proof(trace.stage));
+				self.insert(Record::new(candidate, para), is_proof(trace));
 				para
 			},
 		};

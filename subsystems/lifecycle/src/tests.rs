@@ -1,5 +1,7 @@
 //! What is remembered, for how long, and what is not.
 
+pub(crate) mod arbitrary;
+
 use crate::*;
 use headway_machine::{
 	testing, BlockRef, Evidence, LeafContext, Loss, Reason, Stage, Timestamp, Trace, RELAY_CHAIN,
@@ -355,4 +357,16 @@ fn finality_may_come_before_the_block() {
 	assert_eq!(chain.finalized(at(1), block(10, 0)), []);
 	let told = chain.leaf(at(2), &leaf(10, 0, 9, vec![included(1)]));
 	assert_eq!(stages(&told).last(), Some(&("finalized", receipt(1).hash(), 10)));
+}
+
+#[test]
+fn what_others_say_of_the_relay_chain_proves_nothing() {
+	let mut lifecycle = Lifecycle::new(Limits { paras: 2, candidates_per_para: 4 });
+	for n in 0..4 {
+		lifecycle.record(&of(PARA, n, n, COLLATOR_PROTOCOL, Stage::Included));
+	}
+	assert_eq!(known(&lifecycle, PARA), [hash(3), hash(2)], "as if they had been offered");
+	lifecycle.record(&of(PARA, 9, 9, RELAY_CHAIN, Stage::Included));
+	assert_eq!(known(&lifecycle, PARA), [hash(9), hash(3), hash(2)]);
+	assert_eq!(lifecycle.sizes().exceeded(), None);
 }

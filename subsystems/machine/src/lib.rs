@@ -7,6 +7,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`subsystem`] | the [`Subsystem`] trait, [`Effects`], [`Timestamp`] |
+//! | [`sizes`] | how full containers are, beside what they may hold |
 //! | [`context`] | what is known of a session, a relay block and a leaf |
 //! | [`view`] | which relay blocks are ours to work on: leaves and their allowed ancestry |
 //! | [`messages`] | what machines say to each other |
@@ -28,6 +29,7 @@ pub mod grid;
 pub mod messages;
 pub mod network;
 pub mod reason;
+pub mod sizes;
 pub mod storage;
 pub mod subsystem;
 #[cfg(feature = "testing")]
@@ -41,6 +43,7 @@ pub use crypto::*;
 pub use messages::*;
 pub use network::*;
 pub use reason::Loss;
+pub use sizes::{Size, Sizes};
 pub use storage::*;
 pub use subsystem::*;
 pub use trace::*;

@@ -1,6 +1,6 @@
 //! The trait that all machines implement.
 
-use crate::Trace;
+use crate::{Sizes, Trace};
 use std::{
 	collections::VecDeque,
 	ops::{Add, Sub},
@@ -63,6 +63,9 @@ pub trait Subsystem {
 
 	/// When it wants a tick if nothing else happens.
 	fn next_deadline(&self) -> Option<Timestamp>;
+
+	/// How full its containers are. Between any two calls none holds more than its bound.
+	fn sizes(&self) -> Sizes;
 }
 
 /// What a machine asks for, in order, and what it noticed about candidates.

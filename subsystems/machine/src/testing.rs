@@ -1,4 +1,5 @@
-//! For tests: builders of contexts, keys and candidates, and [`Driven`], which runs a machine under virtual time.
+//! For tests: builders of contexts, keys and candidates, [`Driven`], which runs a machine under virtual time, and [`Bytes`], which
+//! decide what happens to it.
 
 use crate::{
 	BlockContext, Effects, LeafContext, PeerId, Reason, SessionContext, Signer, Sr25519Verifier, Stage,
@@ -226,6 +227,10 @@ where
 	}
 
 	/// Has the world answer effects, and then those of its answers. Returns those that are left.
+	///
+	/// # Panics
+	///
+	/// If a container of the machine holds more than its bound.
 	pub fn settle(&mut self, mut effects: Effects<M::Effect>) -> Vec<M::Effect> {
 		let mut shown = Vec::new();
 		while let Some(effect) = effects.pop() {
@@ -237,6 +242,67 @@ where
 			}
 		}
 		self.traces.extend(effects.take_traces());
+		assert_eq!(self.machine.sizes().exceeded(), None);
 		shown
+	}
+}
+
+/// Makes decisions of bytes: whoever draws the bytes, at random or with a purpose, draws the decisions.
+///
+/// When the bytes are used up, every further decision is the first of those that it is one of.
+#[derive(Clone, Debug)]
+pub struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+	/// All decisions are in these bytes.
+	pub fn new(bytes: &'a [u8]) -> Self {
+		Self(bytes)
+	}
+
+	/// Whether they are used up.
+	pub fn is_empty(&self) -> bool {
+		self.0.is_empty()
+	}
+
+	/// Makes something as often as there are bytes for. `make` has to use some.
+	pub fn all<T>(mut self, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
+		std::iter::from_fn(|| (!self.is_empty()).then(|| make(&mut self))).collect()
+	}
+
+	/// A number below `n`, which is not zero.
+	pub fn below(&mut self, n: usize) -> usize {
+		let (mut number, mut range) = (0usize, 1usize);
+		while range < n.max(2) {
+			let Some((first, rest)) = self.0.split_first() else { break };
+			self.0 = rest;
+			number = number << 8 | usize::from(*first);
+			range = range.saturating_mul(256);
+		}
+		number % n
+	}
+
+	/// Yes or no.
+	pub fn coin(&mut self) -> bool {
+		self.below(2) == 1
+	}
+
+	/// Whether what happens one time in `n` happens.
+	pub fn one_in(&mut self, n: usize) -> bool {
+		self.below(n) == n - 1
+	}
+
+	/// A number of a range.
+	pub fn within(&mut self, range: std::ops::Range<u32>) -> u32 {
+		range.start + self.below(range.len()) as u32
+	}
+
+	/// One of several.
+	pub fn one_of<T: Clone>(&mut self, several: &[T]) -> T {
+		several[self.below(several.len())].clone()
+	}
+
+	/// At most `max` things.
+	pub fn some<T>(&mut self, max: usize, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
+		(0..self.below(max + 1)).map(|_| make(self)).collect()
 	}
 }

@@ -7,8 +7,8 @@ use crate::{
 use headway_collation_generation::{self as collation_generation, CollationGeneration};
 use headway_collator_protocol::collator_side::{self as collator_protocol, CollatorSide};
 use headway_machine::{
-	wire::RequestProtocol, Effects, FragmentChainError, NetworkEffect, NetworkEvent, PeerSet, Subsystem,
-	Timestamp,
+	wire::RequestProtocol, Effects, FragmentChainError, NetworkEffect, NetworkEvent, PeerSet, Sizes,
+	Subsystem, Timestamp,
 };
 use std::collections::VecDeque;
 
@@ -140,5 +140,13 @@ impl Subsystem for Collator {
 
 	fn next_deadline(&self) -> Option<Timestamp> {
 		self.collator_protocol.next_deadline()
+	}
+
+	fn sizes(&self) -> Sizes {
+		let mut sizes = Sizes::of("pipeline");
+		sizes.note("queue", self.queue.len(), 0);
+		sizes.extend(self.collation_generation.sizes());
+		sizes.extend(self.collator_protocol.sizes());
+		sizes
 	}
 }

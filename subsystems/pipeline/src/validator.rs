@@ -10,7 +10,7 @@ use headway_collator_protocol::{
 };
 use headway_machine::{
 	wire::{InboundRequest, RequestProtocol, ValidationMessage},
-	Effects, NetworkEffect, NetworkEvent, PeerSet, Signer, Subsystem, Timestamp, Verifier,
+	Effects, NetworkEffect, NetworkEvent, PeerSet, Signer, Sizes, Subsystem, Timestamp, Verifier,
 };
 use headway_prospective_parachains::{self as prospective_parachains, ProspectiveParachains};
 use headway_provisioner::{self as provisioner, Provisioner};
@@ -603,6 +603,19 @@ impl Subsystem for Validator {
 		.into_iter()
 		.flatten()
 		.min()
+	}
+
+	fn sizes(&self) -> Sizes {
+		let mut sizes = Sizes::of("pipeline");
+		sizes.note("queue", self.queue.len(), 0);
+		sizes.extend(self.prospective_parachains.sizes());
+		sizes.extend(self.candidate_validation.sizes());
+		sizes.extend(self.backing.sizes());
+		sizes.extend(self.statement_distribution.sizes());
+		sizes.extend(self.collator_protocol.sizes());
+		sizes.extend(self.availability.sizes());
+		sizes.extend(self.provisioner.sizes());
+		sizes
 	}
 }
 

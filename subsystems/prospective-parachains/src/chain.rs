@@ -22,7 +22,7 @@ use crate::{
 };
 use headway_machine::{
 	by_hash::{ByHash, HashKeys},
-	CandidateRef, FragmentState,
+	CandidateRef, FragmentState, Sizes,
 };
 use headway_primitives::{
 	constraints::{ConstraintError, Constraints, RelayParentInfo},
@@ -150,6 +150,12 @@ impl FragmentChain {
 	/// Number of candidates in the path and beside it.
 	pub(crate) fn len(&self) -> (usize, usize) {
 		(self.nodes.len(), self.unconnected.len())
+	}
+
+	/// Notes how full it is.
+	pub(crate) fn sizes(&self, sizes: &mut Sizes) {
+		sizes.note("path", self.nodes.len(), self.scope.max_len);
+		sizes.note("candidates", self.unconnected.len() + self.nodes.len() - self.n_pending, MAX_CANDIDATES);
 	}
 
 	/// All candidates.

@@ -31,6 +31,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(any(test, feature = "fuzzing"))]
+mod arbitrary;
 mod candidate;
 mod chain;
 pub mod events;
@@ -50,3 +52,13 @@ pub use passed::MAX_PASSED_HEADS;
 pub use questions::{MAX_PARKED, MAX_QUESTIONS};
 pub use refusal::Refusal;
 pub use scheduling_parent::MAX_RELAY_PARENTS;
+
+/// For fuzz targets: runs the machine on the events that the bytes stand for.
+///
+/// # Panics
+///
+/// If the machine breaks what it promises.
+#[cfg(feature = "fuzzing")]
+pub fn check_arbitrary(bytes: &[u8]) {
+	arbitrary::check_arbitrary(bytes)
+}

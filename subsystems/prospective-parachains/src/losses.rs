@@ -88,6 +88,11 @@ pub(crate) struct Losses {
 }
 
 impl Losses {
+	/// Of how many candidates nothing is to be said any more.
+	pub(crate) fn n_settled(&self) -> usize {
+		self.settled.len()
+	}
+
 	/// A leaf knows the candidate (again).
 	pub(crate) fn revive(&mut self, hash: &CandidateHash) {
 		self.settled.remove(hash);

@@ -10,7 +10,7 @@ use crate::{
 };
 use headway_machine::{
 	BackableQuery, Effects, HypotheticalCandidate, IntroducedCandidate, LeafContext, LeavesUpdate,
-	Membership, MembershipQuery, ParentHead, Reason, Stage, Subsystem, Timestamp, Token, Trace,
+	Membership, MembershipQuery, ParentHead, Reason, Sizes, Stage, Subsystem, Timestamp, Token, Trace,
 	ValidationDataQuery,
 };
 use headway_primitives::{
@@ -74,6 +74,19 @@ impl Subsystem for ProspectiveParachains {
 
 	fn next_deadline(&self) -> Option<Timestamp> {
 		None
+	}
+
+	fn sizes(&self) -> Sizes {
+		let mut sizes = Sizes::of(SUBSYSTEM);
+		let candidates = |at: &SchedulingParent| at.missing_at(None).count();
+		sizes.note(
+			"settled",
+			self.losses.n_settled(),
+			self.scheduling_parents.values().map(candidates).sum(),
+		);
+		self.scheduling_parents.values().for_each(|at| at.sizes(&mut sizes));
+		self.questions.sizes(&mut sizes);
+		sizes
 	}
 }
 

@@ -4,7 +4,7 @@ use crate::{
 	candidate::{Candidate, Hypothetical},
 	Effect,
 };
-use headway_machine::{Effects, MembershipQuery, Token, Tokens, ValidationDataQuery};
+use headway_machine::{Effects, MembershipQuery, Sizes, Token, Tokens, ValidationDataQuery};
 use headway_primitives::{constraints::RelayParentInfo, Hash, SessionIndex};
 use std::{
 	collections::{BTreeMap, BTreeSet},
@@ -78,6 +78,15 @@ impl Questions {
 	/// Number of operations that wait.
 	pub(crate) fn n_parked(&self) -> usize {
 		self.parked.len()
+	}
+
+	/// Notes how full it is.
+	pub(crate) fn sizes(&self, sizes: &mut Sizes) {
+		sizes.note("parked", self.parked.len(), MAX_PARKED);
+		sizes.note("questions", self.open.len(), MAX_QUESTIONS);
+		for parked in self.parked.values() {
+			sizes.note("waits_for", parked.waits_for.len(), self.open.len());
+		}
 	}
 
 	/// Lets an operation wait. Gives it back if there is no room.

@@ -6,7 +6,7 @@ use crate::{
 	chain::{Dropped, FragmentChain, Pending, Scope, Synchronous},
 	passed::PassedHeads,
 };
-use headway_machine::{LeafContext, ParaContext};
+use headway_machine::{LeafContext, ParaContext, Sizes};
 use headway_primitives::{
 	constraints::RelayParentInfo, CandidateHash, CoreIndex, Hash, ParaId, PersistedValidationData,
 	SessionIndex,
@@ -91,6 +91,13 @@ impl SchedulingParent {
 			.map(|ancestor| ancestor.relay_parents.clone())
 			.unwrap_or_default();
 		(Self { leaf, scope, chains, passed, relay_parents }, unplaced)
+	}
+
+	/// Notes how full it is.
+	pub(crate) fn sizes(&self, sizes: &mut Sizes) {
+		sizes.note("chains", self.chains.len(), self.leaf.block.transposed_claim_queue.len());
+		sizes.note("relay_parents", self.relay_parents.known.len(), MAX_RELAY_PARENTS);
+		self.chains.values().for_each(|chain| chain.sizes(sizes));
 	}
 
 	/// Session of the block's children.

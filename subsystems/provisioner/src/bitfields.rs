@@ -43,6 +43,11 @@ impl Bitfields {
 		Ok(())
 	}
 
+	/// How many there are.
+	pub(crate) fn len(&self) -> usize {
+		self.best.len()
+	}
+
 	/// The bitfields, ascending by validator.
 	pub fn selected(&self) -> UncheckedSignedAvailabilityBitfields {
 		self.best.values().map(|bitfield| bitfield.as_unchecked().clone()).collect()
@@ -78,6 +83,11 @@ struct Holders {
 }
 
 impl Heard {
+	/// On how many cores something was heard of.
+	pub(crate) fn len(&self) -> usize {
+		self.holders.len()
+	}
+
 	/// Counts a validator's bitfield. Answers the cores whose candidates more than two thirds have a chunk of by it.
 	pub fn count(
 		&mut self,

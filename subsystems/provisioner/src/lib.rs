@@ -17,14 +17,15 @@
 
 pub mod bitfields;
 mod selection;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod tests;
 
 pub use bitfields::{Bitfields, Heard};
 
 use headway_machine::{
-	BackableQuery, CandidateRef, Effects, LeafContext, LeavesUpdate, Reason, Stage, Subsystem, Timestamp,
-	Token, Tokens, Trace,
+	BackableQuery, CandidateRef, Effects, LeafContext, LeavesUpdate, Reason, Sizes, Stage, Subsystem,
+	Timestamp, Token, Tokens, Trace,
 };
 use headway_primitives::{
 	AvailabilityBitfield, BackedCandidate, CoreIndex, CoreState, Hash, MultiDisputeStatementSet, ParaId,
@@ -391,4 +392,30 @@ impl Subsystem for Provisioner {
 		let ready = self.leaves.values().filter(|leaf| !leaf.waiting.is_empty()).map(|leaf| leaf.ready_at);
 		ready.chain(self.assemblies.values().map(|assembly| assembly.deadline)).min()
 	}
+
+	fn sizes(&self) -> Sizes {
+		let mut sizes = Sizes::of(NAME);
+		let mut requests = BTreeMap::<Hash, usize>::new();
+		for assembly in self.assemblies.values() {
+			*requests.entry(assembly.leaf).or_default() += 1;
+		}
+		for (hash, leaf) in &self.leaves {
+			*requests.entry(*hash).or_default() += leaf.waiting.len();
+			let n_validators = leaf.context.block.session.n_validators();
+			sizes.note("bitfields", leaf.bitfields.len(), n_validators);
+			sizes.note("heard", leaf.heard.len(), leaf.context.availability_cores.len());
+		}
+		requests.values().for_each(|count| sizes.note("requests", *count, REQUESTS_PER_LEAF_MAX));
+		sizes
+	}
+}
+
+/// For fuzz targets: runs the machine on the events that the bytes stand for.
+///
+/// # Panics
+///
+/// If the machine breaks what it promises.
+#[cfg(feature = "fuzzing")]
+pub fn check_arbitrary(bytes: &[u8]) {
+	tests::arbitrary::check_arbitrary(bytes)
 }

@@ -1,6 +1,6 @@
 //! Scenarios of the provisioner (backing pipeline §9.12), as far as they do not concern disputes.
 
-mod arbitrary;
+pub(crate) mod arbitrary;
 
 use crate::*;
 use codec::Decode;

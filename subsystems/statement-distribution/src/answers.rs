@@ -5,7 +5,7 @@
 //! are answered, at most one of each peer. What is beyond waits for the next window, and a peer that has a request waiting
 //! gets no second one in: no honest peer has two requests to us under way.
 
-use headway_machine::{wire::AttestedCandidateRequest, InboundRequestId, PeerId, Timestamp};
+use headway_machine::{wire::AttestedCandidateRequest, InboundRequestId, PeerId, Sizes, Timestamp};
 use std::{
 	collections::{BTreeSet, VecDeque},
 	time::Duration,
@@ -68,20 +68,24 @@ impl Answers {
 		Some(next)
 	}
 
+	/// Notes how full it is.
+	pub(crate) fn sizes(&self, sizes: &mut Sizes) {
+		sizes.note("waiting_requests", self.waiting.len(), WAITING_MAX);
+		sizes.note("answered", self.answered.len(), ANSWERS_PER_WINDOW);
+	}
+
 	/// When waiting requests can be answered.
 	pub(crate) fn deadline(&self) -> Option<Timestamp> {
 		(!self.waiting.is_empty()).then_some(self.window_end)
 	}
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl Answers {
-	/// Whether the stated bounds hold.
-	pub(crate) fn is_within_bounds(&self) -> bool {
+	/// Whether each peer has one request at most.
+	pub(crate) fn has_one_per_peer(&self) -> bool {
 		let peers: BTreeSet<_> = self.waiting.iter().map(|waiting| &waiting.peer).collect();
 		peers.len() == self.waiting.len()
-			&& self.waiting.len() <= WAITING_MAX
-			&& self.answered.len() <= ANSWERS_PER_WINDOW
 	}
 }
 

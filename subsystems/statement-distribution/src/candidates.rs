@@ -152,6 +152,11 @@ impl Candidates {
 		Some(Reckoning { incorrect })
 	}
 
+	/// How many candidates somebody mentioned.
+	pub(crate) fn len(&self) -> usize {
+		self.candidates.len()
+	}
+
 	/// Whether anybody mentioned the candidate.
 	pub(crate) fn is_known(&self, candidate: CandidateHash) -> bool {
 		self.candidates.contains_key(&candidate)
@@ -214,7 +219,7 @@ impl Candidates {
 	}
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl Candidates {
 	/// Whether all that is kept is about these scheduling parents and, of unconfirmed candidates, there is a claim.
 	pub(crate) fn is_within(&self, is_retained: impl Fn(&Hash) -> bool) -> bool {

@@ -4,6 +4,7 @@
 //! A member may propose (`Seconded`) only as many candidates as the claim queue of the group's core is long. A statement
 //! `Valid` makes sense only to somebody who knows the candidate, so it is exchanged only after a `Seconded`.
 
+use headway_machine::Sizes;
 use headway_primitives::{CandidateHash, CompactStatement, ValidatorIndex};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,6 +85,32 @@ impl ClusterTracker {
 	pub(crate) fn new(members: &[ValidatorIndex], seconding_limit: usize) -> Self {
 		let members = members.iter().map(|member| (*member, Member::default())).collect();
 		Self { members, seconding_limit }
+	}
+
+	/// Most candidates that members can tell us of: each may send as many proposals of each member as there may be.
+	pub(crate) fn candidates_max(&self) -> usize {
+		self.members.len() * self.proposals_max()
+	}
+
+	/// Proposals that a member may send.
+	fn proposals_max(&self) -> usize {
+		self.members.len() * self.seconding_limit
+	}
+
+	/// Notes how full it is.
+	pub(crate) fn sizes(&self, sizes: &mut Sizes) {
+		// What members say, and what we second ourselves; two statements of each member about each of them.
+		let candidates = self.candidates_max() + self.seconding_limit;
+		let statements = 2 * self.members.len() * candidates;
+		for member in self.members.values() {
+			let is_seconded = |(statement, _): &&Made| matches!(statement, CompactStatement::Seconded(_));
+			let proposals = member.received.iter().filter(is_seconded).count();
+			sizes.note("proposals_received", proposals, self.proposals_max());
+			sizes.note("seconded", member.seconded.len(), self.seconding_limit);
+			sizes.note("statements_received", member.received.len(), statements);
+			sizes.note("statements_sent", member.sent.len(), statements);
+			sizes.note("statements_pending", member.pending.len(), statements);
+		}
 	}
 
 	/// The members, ascending.
@@ -248,20 +275,14 @@ impl ClusterTracker {
 	}
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl ClusterTracker {
-	/// Whether the stated bounds hold.
-	pub(crate) fn is_within_bounds(&self) -> bool {
-		let (members, limit) = (self.members.len(), self.seconding_limit);
-		let (is_seconded, is_valid) = (
-			|(statement, _): &&Made| matches!(statement, CompactStatement::Seconded(_)),
-			|(statement, _): &&Made| matches!(statement, CompactStatement::Valid(_)),
-		);
+	/// Whether members voted only for what they know.
+	pub(crate) fn votes_follow_knowledge(&self) -> bool {
+		let is_valid = |(statement, _): &&Made| matches!(statement, CompactStatement::Valid(_));
 		self.members.iter().all(|(index, member)| {
 			let mut voted = member.received.iter().filter(is_valid);
-			member.seconded.len() <= limit
-				&& member.received.iter().filter(is_seconded).count() <= members * limit
-				&& voted.all(|(statement, _)| self.knows_candidate(*index, statement.candidate_hash()))
+			voted.all(|(statement, _)| self.knows_candidate(*index, statement.candidate_hash()))
 		})
 	}
 }

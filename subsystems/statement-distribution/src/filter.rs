@@ -63,7 +63,7 @@ pub(crate) fn clear_members(
 
 /// Reads the notation of tests: `"s.b"` of a group of three is: the first seconded, the second nothing, the third both;
 /// `v` is `Valid`.
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn parse(text: &str) -> StatementFilter {
 	let mut filter = StatementFilter::blank(text.len());
 	for (position, c) in text.chars().enumerate() {

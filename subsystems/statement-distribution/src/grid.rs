@@ -2,7 +2,7 @@
 //! both sides exchanged them, statements that go directly (backing pipeline §4.5).
 
 use crate::{filter::Kind, grid_view::GroupView, votes::Votes};
-use headway_machine::{by_hash::ByHash, wire::StatementFilter};
+use headway_machine::{by_hash::ByHash, wire::StatementFilter, Sizes};
 use headway_primitives::{CandidateHash, CompactStatement, GroupIndex, Hash, ParaId, ValidatorIndex};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,6 +60,13 @@ pub(crate) struct ManifestRules {
 	pub(crate) threshold: usize,
 	/// Candidates of the para that each member may propose.
 	pub(crate) seconding_limit: usize,
+}
+
+impl ManifestRules {
+	/// Most manifests about different candidates of the para that one neighbour may send: each shows a proposal.
+	pub(crate) fn manifests_max(&self) -> usize {
+		self.group_size * self.seconding_limit
+	}
 }
 
 /// Why a manifest is rejected.
@@ -421,25 +428,41 @@ impl GridTracker {
 		self.received.get(&validator)?.manifests.get(&candidate)
 	}
 
+	/// Notes how full it is, given how many candidates there can be, and how many manifests of a neighbour about candidates
+	/// of a para by a group.
+	pub(crate) fn sizes(
+		&self,
+		candidates_max: usize,
+		manifests_max: impl Fn(GroupIndex, ParaId) -> usize,
+		sizes: &mut Sizes,
+	) {
+		for received in self.received.values() {
+			let mut of_para = BTreeMap::<_, usize>::new();
+			received.manifests.values().for_each(|m| *of_para.entry((m.group, m.para)).or_default() += 1);
+			of_para.iter().for_each(|((group, para), count)| {
+				sizes.note("manifests", *count, manifests_max(*group, *para));
+			});
+		}
+		let manifests = self.received.values().map(|received| received.manifests.len()).sum();
+		let unconfirmed = self.unconfirmed.values().map(BTreeSet::len).sum();
+		sizes.note("unconfirmed", unconfirmed, manifests);
+		sizes.note("backed", self.backed.len(), candidates_max);
+		for pending in self.pending_manifests.values() {
+			sizes.note("pending_manifests", pending.len(), self.backed.len());
+		}
+	}
+
 	fn has_sent(&self, validator: ValidatorIndex, candidate: CandidateHash) -> bool {
 		let mutual = self.backed.get(&candidate).and_then(|backed| backed.mutual.get(&validator));
 		mutual.is_some_and(|mutual| mutual.local.is_some())
 	}
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl GridTracker {
-	/// Whether the stated bounds hold, given our neighbours and how many candidates of a para a group may propose.
-	pub(crate) fn is_within_bounds(
-		&self,
-		is_neighbor: impl Fn(&ValidatorIndex) -> bool,
-		proposals_max: impl Fn(GroupIndex, ParaId) -> usize,
-	) -> bool {
-		let received = self.received.iter().all(|(sender, received)| {
-			let mut of_para = BTreeMap::<_, usize>::new();
-			received.manifests.values().for_each(|m| *of_para.entry((m.group, m.para)).or_default() += 1);
-			is_neighbor(sender) && of_para.iter().all(|((group, para), n)| *n <= proposals_max(*group, *para))
-		});
+	/// Whether all that it knows is of our neighbours, and about what it knows.
+	pub(crate) fn knows_only_neighbors(&self, is_neighbor: impl Fn(&ValidatorIndex) -> bool) -> bool {
+		let received = self.received.keys().all(&is_neighbor);
 		let unconfirmed = self.unconfirmed.iter().all(|(candidate, senders)| {
 			senders.iter().all(|sender| self.advertised(*sender, *candidate).is_some())
 		});

@@ -26,6 +26,13 @@ pub(crate) struct GridView {
 	groups: Vec<GroupView>,
 }
 
+impl GroupView {
+	/// Neighbours that tell us of the group's candidates, or that we tell.
+	pub(crate) fn n_neighbors(&self) -> usize {
+		self.receiving.union(&self.sending).count()
+	}
+}
+
 impl GridView {
 	/// The view of the validator at `local`; empty without one, or if it is not in the topology.
 	pub(crate) fn new(

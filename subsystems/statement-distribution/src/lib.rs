@@ -21,6 +21,7 @@
 //! | `answers` | how fast we answer requests |
 //! | `peers`, `view`, `sessions`, `parent` | connected peers; retained blocks; what is kept per session and per scheduling parent |
 //! | `filter`, `votes` | operations on bit vectors of statements, as they come; sets of statements, as they are kept |
+//! | `sizes` | how full all of it is |
 
 #![forbid(unsafe_code)]
 
@@ -36,15 +37,17 @@ mod peers;
 mod requests;
 mod response;
 mod sessions;
+mod sizes;
 mod store;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod tests;
 mod view;
 mod votes;
 
 use headway_machine::{
 	wire::InboundRequest, Effects, LeavesUpdate, Membership, MembershipQuery, NetworkEffect, NetworkEvent,
-	RequestError, StatementWithPvd, Subsystem, Timestamp, Token, Tokens, Verifier,
+	RequestError, Sizes, StatementWithPvd, Subsystem, Timestamp, Token, Tokens, Verifier,
 };
 use headway_primitives::{CandidateHash, Hash};
 use std::{
@@ -169,4 +172,18 @@ impl Subsystem for StatementDistribution {
 		let deadlines = [self.requests.deadline(), self.answers.deadline()];
 		deadlines.into_iter().flatten().min()
 	}
+
+	fn sizes(&self) -> Sizes {
+		self.measure()
+	}
+}
+
+/// For fuzz targets: runs the machine on the events that the bytes stand for.
+///
+/// # Panics
+///
+/// If the machine breaks what it promises.
+#[cfg(feature = "fuzzing")]
+pub fn check_arbitrary(bytes: &[u8]) {
+	tests::arbitrary::check_arbitrary(bytes)
 }

@@ -1,7 +1,7 @@
 //! Connected peers: which validators they are, and which scheduling parents they work on.
 
 use crate::{sessions::Session, view::RetainedView};
-use headway_machine::{by_hash::ByHash, wire::VIEW_HEADS_MAX, PeerId};
+use headway_machine::{by_hash::ByHash, wire::VIEW_HEADS_MAX, PeerId, Sizes};
 use headway_primitives::{AuthorityDiscoveryId, Hash, ValidatorIndex};
 use std::collections::BTreeSet;
 
@@ -102,6 +102,21 @@ impl Peers {
 	/// The scheduling parents that a peer works on.
 	pub(crate) fn implicit_view(&self, peer: &PeerId) -> Vec<Hash> {
 		self.peers.get(peer).map(|state| state.implicit.clone()).unwrap_or_default()
+	}
+
+	/// How many are connected.
+	pub(crate) fn len(&self) -> usize {
+		self.peers.len()
+	}
+
+	/// Notes how full it is, given how many blocks are retained.
+	pub(crate) fn sizes(&self, n_blocks: usize, sizes: &mut Sizes) {
+		let keys = self.peers.values().map(|peer| peer.authority_ids.len()).sum();
+		sizes.note("authorities", self.by_authority.len(), keys);
+		for peer in self.peers.values() {
+			sizes.note("heads", peer.heads.len(), VIEW_HEADS_MAX);
+			sizes.note("implicit_view", peer.implicit.len(), n_blocks);
+		}
 	}
 
 	/// Whether a peer is connected.

@@ -1,6 +1,6 @@
 //! Which candidates we want to fetch, from whom, and in what order (backing pipeline §4.8).
 
-use headway_machine::{wire::StatementFilter, PeerId, Timestamp, Token};
+use headway_machine::{wire::StatementFilter, PeerId, Sizes, Timestamp, Token};
 use headway_primitives::{CandidateHash, GroupIndex, Hash};
 use std::{
 	collections::{BTreeMap, BTreeSet, VecDeque},
@@ -127,6 +127,16 @@ impl Requests {
 		self.entries.contains_key(id)
 	}
 
+	/// Notes how full it is, given how many descriptions there can be, and how many peers.
+	pub(crate) fn sizes(&self, described: usize, n_peers: usize, sizes: &mut Sizes) {
+		sizes.note("requests", self.entries.len(), described);
+		for entry in self.entries.values() {
+			sizes.note("sources", entry.sources.len(), n_peers);
+		}
+		sizes.note("in_flight", self.in_flight.len(), IN_FLIGHT_MAX);
+		sizes.note("busy", self.busy.len(), self.in_flight.len());
+	}
+
 	/// All descriptions that are asked for.
 	pub(crate) fn ids(&self) -> Vec<RequestId> {
 		self.entries.keys().copied().collect()
@@ -213,15 +223,14 @@ impl Requests {
 	}
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl Requests {
-	/// Whether the stated bounds hold, given who is connected.
-	pub(crate) fn is_within_bounds(&self, is_connected: impl Fn(&PeerId) -> bool) -> bool {
-		let sources = self.entries.values().all(|entry| {
+	/// Whether each source is there once and connected.
+	pub(crate) fn has_only_connected(&self, is_connected: impl Fn(&PeerId) -> bool) -> bool {
+		self.entries.values().all(|entry| {
 			let peers: BTreeSet<_> = entry.sources.iter().map(|source| &source.peer).collect();
 			peers.len() == entry.sources.len() && peers.into_iter().all(&is_connected)
-		});
-		sources && self.in_flight.len() <= IN_FLIGHT_MAX && self.busy.len() == self.in_flight.len()
+		})
 	}
 }
 

@@ -2,14 +2,14 @@
 
 use crate::grid_view::GridView;
 use headway_machine::wire::BackedCandidateManifest;
-use headway_machine::{by_hash::ByHash, grid::Topology, PeerId, SessionContext};
+use headway_machine::{by_hash::ByHash, grid::Topology, PeerId, SessionContext, Sizes};
 use headway_primitives::{AuthorityDiscoveryId, GroupIndex, SessionIndex, ValidatorIndex};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Topologies that are kept for sessions that no block in view is in yet.
 const PARKED_TOPOLOGIES_MAX: usize = 4;
-/// Manifests of one peer that wait for the session's topology.
-const PARKED_MANIFESTS_PER_PEER_MAX: usize = 16;
+/// Manifests of one validator that wait for the session's topology.
+const PARKED_MANIFESTS_PER_VALIDATOR_MAX: usize = 16;
 
 /// Groups of a session, and where in them each validator stands.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ pub(crate) struct Session {
 	/// From whom and to whom manifests of each group go; none until the topology is known.
 	pub(crate) grid: Option<GridView>,
 	/// Manifests that came before the topology, in order.
-	parked: Vec<(PeerId, BackedCandidateManifest)>,
+	parked: Vec<(ValidatorIndex, PeerId, BackedCandidateManifest)>,
 	by_discovery_key: ByHash<AuthorityDiscoveryId, ValidatorIndex>,
 	topology_index: Option<ValidatorIndex>,
 }
@@ -93,19 +93,24 @@ impl Session {
 		self.context.info.discovery_keys.get(validator.0 as usize)
 	}
 
-	/// Keeps a manifest until the topology is known. False if the peer has too many there.
-	pub(crate) fn park(&mut self, peer: &PeerId, manifest: BackedCandidateManifest) -> bool {
-		let room =
-			self.parked.iter().filter(|(other, _)| other == peer).count() < PARKED_MANIFESTS_PER_PEER_MAX;
+	/// Keeps a manifest until the topology is known. False if the validator has too many there, from whichever peer.
+	pub(crate) fn park(
+		&mut self,
+		sender: ValidatorIndex,
+		peer: &PeerId,
+		manifest: BackedCandidateManifest,
+	) -> bool {
+		let parked = self.parked.iter().filter(|(other, ..)| *other == sender).count();
+		let room = parked < PARKED_MANIFESTS_PER_VALIDATOR_MAX;
 		if room {
-			self.parked.push((peer.clone(), manifest));
+			self.parked.push((sender, peer.clone(), manifest));
 		}
 		room
 	}
 
 	/// Takes the manifests that waited for the topology.
 	pub(crate) fn take_parked(&mut self) -> Vec<(PeerId, BackedCandidateManifest)> {
-		std::mem::take(&mut self.parked)
+		std::mem::take(&mut self.parked).into_iter().map(|(_, peer, manifest)| (peer, manifest)).collect()
 	}
 
 	fn set_topology(&mut self, topology: &Topology) {
@@ -120,8 +125,8 @@ impl Session {
 ///
 /// - `known`: sessions of blocks in view and the last one: at most one more than there are leaves. Our own chain fills it.
 /// - parked topologies: [`PARKED_TOPOLOGIES_MAX`], from our own driver.
-/// - parked manifests: [`PARKED_MANIFESTS_PER_PEER_MAX`] for each connected peer that is a validator of the session, and
-///   only until the driver announces the topology.
+/// - parked manifests: [`PARKED_MANIFESTS_PER_VALIDATOR_MAX`] of each validator of the session, and only until the driver
+///   announces the topology.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
 	known: BTreeMap<SessionIndex, Session>,
@@ -139,6 +144,19 @@ impl Sessions {
 			}
 			session
 		})
+	}
+
+	/// Notes how full it is, given how many sessions blocks in view are in.
+	pub(crate) fn sizes(&self, in_use: usize, sizes: &mut Sizes) {
+		sizes.note("sessions", self.known.len(), in_use + 1);
+		sizes.note("parked_topologies", self.topologies.len(), PARKED_TOPOLOGIES_MAX);
+		for session in self.known.values() {
+			let mut parked = BTreeMap::<_, usize>::new();
+			session.parked.iter().for_each(|(sender, ..)| *parked.entry(*sender).or_default() += 1);
+			for count in parked.values() {
+				sizes.note("parked_manifests", *count, PARKED_MANIFESTS_PER_VALIDATOR_MAX);
+			}
+		}
 	}
 
 	/// A known session.

@@ -5,7 +5,7 @@ use crate::{
 	sessions::Groups,
 	votes::Votes,
 };
-use headway_machine::wire::StatementFilter;
+use headway_machine::{wire::StatementFilter, Sizes};
 use headway_primitives::{CandidateHash, CompactStatement, GroupIndex, SignedStatement, ValidatorIndex};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -46,6 +46,15 @@ impl StatementStore {
 	/// Nothing is stored yet.
 	pub(crate) fn new(groups: Arc<Groups>) -> Self {
 		Self { groups, statements: BTreeMap::new(), seconded: BTreeMap::new() }
+	}
+
+	/// Notes how full it is, given how many candidates there can be.
+	pub(crate) fn sizes(&self, candidates_max: usize, sizes: &mut Sizes) {
+		sizes.note("candidates_with_statements", self.statements.len(), candidates_max);
+		for ((group, _), statements) in &self.statements {
+			let group_size = self.groups.get(*group).map_or(0, <[_]>::len);
+			sizes.note("statements_of_candidate", statements.len(), 2 * group_size);
+		}
 	}
 
 	/// Stores a statement. `known_by_backing`: backing made it.

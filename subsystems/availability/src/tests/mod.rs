@@ -1,11 +1,15 @@
 //! A validator among ten, whose disk is a map: writes take effect at once unless a test holds them back.
 
+pub(crate) mod arbitrary;
+#[cfg(test)]
 mod bitfields;
+#[cfg(test)]
 mod distribution;
+#[cfg(test)]
 mod store;
 
 use super::*;
-use codec::Encode;
+use codec::{Decode, Encode};
 use headway_machine::{
 	testing::{
 		block, hash, leaf, peer, session, validator_keys, verifier, Answer, Driven, TestSigner, World,
@@ -99,6 +103,8 @@ struct Disk {
 	ok: bool,
 	/// Writes that a test wants to answer itself.
 	held: Option<Vec<(Token, Vec<WriteOp>)>>,
+	/// Bitfields that were signed, by the keys that they are to be stored under, and not looked at yet.
+	signed: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Disk {
@@ -122,6 +128,12 @@ impl World<Availability> for Disk {
 				Answer::Event(Event::Loaded { token, value: self.content.get(&key).cloned() })
 			},
 			Effect::Write { token, batch } => {
+				self.signed.extend(batch.iter().filter_map(|op| match op {
+					WriteOp::Put { key, value } if keys::bitfield_leaf(&key.key).is_some() => {
+						Some((key.key.clone(), value.clone()))
+					},
+					_ => None,
+				}));
 				if let Some(held) = &mut self.held {
 					held.push((token, batch));
 					return Answer::Later;
@@ -166,7 +178,7 @@ impl Rig {
 		let keys = validator_keys(N);
 		let groups = vec![vec![0, 1, 2], vec![3, 4, 5], vec![6, 7, 8, 9]];
 		let session = session(7, &keys, groups, local);
-		let disk = Disk { content: BTreeMap::new(), ok: true, held: None };
+		let disk = Disk { content: BTreeMap::new(), ok: true, held: None, signed: Vec::new() };
 		let driven = Driven::new(machine(&keys), disk, Timestamp::from_unix_ms(1_000_000_000));
 		Rig { driven, session, keys, requests: 0 }
 	}

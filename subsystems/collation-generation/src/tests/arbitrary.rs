@@ -2,7 +2,9 @@
 //! one end.
 
 use super::*;
-use proptest::{collection::vec, prelude::*, sample::select};
+use headway_machine::testing::Bytes;
+#[cfg(test)]
+use proptest::{collection::vec, prelude::*};
 
 /// Something that happens. Tokens are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -24,45 +26,38 @@ struct Block {
 	max_pov_size: u32,
 }
 
-fn message() -> impl Strategy<Value = Vec<u8>> {
-	prop_oneof![
-		2 => Just(UMP_SEPARATOR),
-		4 => (0..3u8, 0..3u8).prop_map(|(selector, offset)| select_core(selector, offset)),
-		1 => Just(approved_peer().encode()),
-		1 => vec(any::<u8>(), 0..6),
-	]
+fn message(bytes: &mut Bytes) -> Vec<u8> {
+	match bytes.below(8) {
+		0..=3 => super::select(bytes.below(3) as u8, bytes.below(3) as u8).encode(),
+		4 | 5 => UMP_SEPARATOR,
+		6 => approved_peer().encode(),
+		_ => bytes.some(5, |bytes| bytes.below(256) as u8),
+	}
 }
 
-fn select_core(selector: u8, offset: u8) -> Vec<u8> {
-	super::select(selector, offset).encode()
+fn any_block(bytes: &mut Bytes) -> Block {
+	Block {
+		n: bytes.below(5) as u8,
+		messages: bytes.some(3, message),
+		relay_parent: bytes.within(8..12).into(),
+		session_index: bytes.within(0..300),
+		max_pov_size: if bytes.one_in(7) { bytes.within(0..u32::MAX) } else { 5_000 },
+	}
 }
 
-fn block() -> impl Strategy<Value = Block> {
-	let limit = prop_oneof![6 => Just(5_000u32), 1 => any::<u32>()];
-	(0..5u8, vec(message(), 0..4), 8..12u64, 0..300u32, limit).prop_map(
-		|(n, messages, relay_parent, session_index, max_pov_size)| Block {
-			n,
-			messages,
-			relay_parent,
-			session_index,
-			max_pov_size,
+fn step(bytes: &mut Bytes) -> Step {
+	match bytes.below(16) {
+		0..=5 => Step::Encoded { token: bytes.below(1 << 16) as u64, good: !bytes.one_in(10) },
+		6..=11 => Step::Submit {
+			at: bytes.within(9..12).into(),
+			core: if bytes.one_in(10) { bytes.within(0..u32::MAX) } else { bytes.within(0..4) },
+			version: bytes.one_of(&[V2, V3, V2, V3, V1, Unknown(4)]),
+			collations: bytes.some(2, any_block),
 		},
-	)
-}
-
-fn step() -> impl Strategy<Value = Step> {
-	let versions = vec![V1, V2, V2, V3, V3, Unknown(4)];
-	let core = prop_oneof![9 => 0..4u32, 1 => any::<u32>()];
-	prop_oneof![
-		2 => (9..12u32, any::<bool>()).prop_map(|(number, stays)| Step::Leaf { number, stays }),
-		1 => (9..12u32).prop_map(Step::Gone),
-		1 => (2000..2002u32, any::<bool>()).prop_map(|(para, again)| Step::Initialize { para, again }),
-		6 => (9..12u64, core, select(versions), vec(block(), 0..3)).prop_map(
-			|(at, core, version, collations)| Step::Submit { at, core, version, collations }
-		),
-		6 => (any::<u64>(), proptest::bool::weighted(0.9))
-			.prop_map(|(token, good)| Step::Encoded { token, good }),
-	]
+		12 | 13 => Step::Leaf { number: bytes.within(9..12), stays: bytes.coin() },
+		14 => Step::Gone(bytes.within(9..12)),
+		_ => Step::Initialize { para: bytes.within(2000..2002), again: bytes.coin() },
+	}
 }
 
 fn submitted(block: Block) -> SubmittedCollation {
@@ -102,41 +97,53 @@ fn event(step: Step, tokens: u64) -> Event {
 	}
 }
 
+fn check(steps: Vec<Step>) {
+	let mut machine = initialized();
+	let (mut tokens, mut submissions, mut ends) = (0, 0, 0);
+	let mut take = |machine: &mut CollationGeneration, event: Event| {
+		submissions += usize::from(matches!(event, Event::Submit(_)));
+		for effect in run(machine, event) {
+			match effect {
+				Effect::Encode { token, .. } => tokens = tokens.max(token.0),
+				Effect::Distribute(segment) => {
+					ends += 1;
+					assert!((1..=COLLATIONS_PER_SUBMISSION_MAX).contains(&segment.candidates.len()));
+					let roots = segment.candidates.iter().map(|built| built.receipt.descriptor.erasure_root);
+					assert!(roots.into_iter().all(|root| root == hash(1)), "complete");
+				},
+				Effect::Rejected { .. } => ends += 1,
+			}
+		}
+		(tokens, submissions, ends)
+	};
+	let mut asked = 0;
+	for step in steps {
+		let (tokens, submissions, ends) = take(&mut machine, event(step, asked));
+		asked = tokens;
+		assert_eq!(submissions, ends + machine.submissions.len());
+		assert_eq!(machine.sizes().exceeded(), None);
+		assert!(machine.questions.values().all(|(id, _)| machine.submissions.contains_key(id)));
+	}
+	for token in 1..=asked {
+		take(&mut machine, Event::Encoded { token: Token(token), root: Ok(hash(1)) });
+	}
+	assert!(machine.submissions.is_empty() && machine.questions.is_empty());
+}
+
+/// Runs the machine on the events that the bytes stand for.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn check_arbitrary(bytes: &[u8]) {
+	check(Bytes::new(bytes).all(step));
+}
+
+#[cfg(test)]
 proptest! {
 	#![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
 
 	#[test]
-	fn nothing_panics_and_every_submission_ends_once_whatever_happens(steps in vec(step(), 1..80)) {
-		let mut machine = initialized();
-		let (mut tokens, mut submissions, mut ends) = (0, 0, 0);
-		let mut take = |machine: &mut CollationGeneration, event: Event| {
-			submissions += usize::from(matches!(event, Event::Submit(_)));
-			for effect in run(machine, event) {
-				match effect {
-					Effect::Encode { token, .. } => tokens = tokens.max(token.0),
-					Effect::Distribute(segment) => {
-						ends += 1;
-						assert!((1..=COLLATIONS_PER_SUBMISSION_MAX).contains(&segment.candidates.len()));
-						let roots = segment.candidates.iter().map(|built| built.receipt.descriptor.erasure_root);
-						assert!(roots.into_iter().all(|root| root == hash(1)), "complete");
-					},
-					Effect::Rejected { .. } => ends += 1,
-				}
-			}
-			(tokens, submissions, ends)
-		};
-		let mut asked = 0;
-		for step in steps {
-			let (tokens, submissions, ends) = take(&mut machine, event(step, asked));
-			asked = tokens;
-			prop_assert_eq!(submissions, ends + machine.submissions.len());
-			prop_assert!(machine.submissions.len() <= SUBMISSIONS_PENDING_MAX);
-			prop_assert!(machine.questions.len() <= SUBMISSIONS_PENDING_MAX * COLLATIONS_PER_SUBMISSION_MAX);
-			prop_assert!(machine.questions.values().all(|(id, _)| machine.submissions.contains_key(id)));
-		}
-		for token in 1..=asked {
-			take(&mut machine, Event::Encoded { token: Token(token), root: Ok(hash(1)) });
-		}
-		prop_assert!(machine.submissions.is_empty() && machine.questions.is_empty());
+	fn nothing_panics_and_every_submission_ends_once_whatever_happens(
+		steps in vec(any::<u8>(), 1..700).prop_map(|bytes| Bytes::new(&bytes).all(step))
+	) {
+		check(steps);
 	}
 }

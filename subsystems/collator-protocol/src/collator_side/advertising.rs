@@ -4,10 +4,10 @@ use super::{CollatorSide, Effect, NAME, PEERS_MAX, UNKNOWN_HEADS_MAX};
 use headway_machine::{
 	wire::{
 		AdvertiseCollationV2, AdvertiseCollationV3, AdvertiseSegment, CollationMessage, CollationVersion,
-		CollatorMessageV2, CollatorMessageV3, SegmentEntry,
+		CollatorMessageV2, CollatorMessageV3, SegmentEntry, VIEW_HEADS_MAX,
 	},
-	BuiltCandidate, Effects, NetworkEffect, PeerId, PeerSet, Reason, Reputation, Stage, Timestamp, Trace,
-	View,
+	BuiltCandidate, Effects, NetworkEffect, PeerId, PeerSet, Reason, Reputation, Sizes, Stage, Timestamp,
+	Trace, View,
 };
 use headway_primitives::{AuthorityDiscoveryId, CandidateDescriptorVersion, Hash, ParaId, ValidatorIndex};
 use std::{
@@ -33,9 +33,16 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-	#[cfg(test)]
+	#[cfg(any(test, feature = "fuzzing"))]
 	pub(super) fn early_heads_len(&self) -> usize {
 		self.early_heads.len()
+	}
+
+	/// Notes how full it is.
+	pub(super) fn sizes(&self, sizes: &mut Sizes) {
+		sizes.note("heads", self.heads.len(), VIEW_HEADS_MAX);
+		sizes.note("early_heads", self.early_heads.len(), UNKNOWN_HEADS_MAX);
+		sizes.note("former_ids", self.former_ids.len(), FORMER_IDS_MAX);
 	}
 
 	/// Whether a block is in the peer's view, or under a head of it.

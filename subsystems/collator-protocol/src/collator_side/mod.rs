@@ -9,15 +9,17 @@
 mod advertising;
 mod connections;
 mod serving;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod tests;
 mod tracking;
 
 use crate::Declaration;
 use advertising::{Peer, Segment};
 use headway_machine::{
-	wire::InboundRequest, BuiltCandidate, DistributeSegment, Effects, InboundRequestId, LeavesUpdate,
-	NetworkEffect, NetworkEvent, PeerId, PeerSet, Reason, Stage, Subsystem, Timestamp, Trace, View,
+	wire::{InboundRequest, SEGMENT_ENTRIES_MAX},
+	BuiltCandidate, DistributeSegment, Effects, InboundRequestId, LeavesUpdate, NetworkEffect, NetworkEvent,
+	PeerId, PeerSet, Reason, Sizes, Stage, Subsystem, Timestamp, Trace, View,
 };
 use headway_primitives::{CandidateHash, CoreIndex, Hash, ParaId};
 use serving::Uploads;
@@ -270,4 +272,31 @@ impl Subsystem for CollatorSide {
 		let uploads = self.blocks.values().filter_map(|stored| stored.uploads.deadline());
 		uploads.chain(self.reconnect_at).min()
 	}
+
+	fn sizes(&self) -> Sizes {
+		let mut sizes = Sizes::of(NAME);
+		sizes.note("blocks", self.blocks.len(), self.view.blocks().len());
+		for (at, stored) in &self.blocks {
+			let cores = self.view.block(at).map_or(0, |block| block.claim_queue.len());
+			sizes.note("segments", stored.segments.len(), cores);
+			let collations = stored.segments.len() * SEGMENT_ENTRIES_MAX as usize;
+			sizes.note("collations", stored.candidates.len(), collations);
+			sizes.note("output_heads", stored.by_output_head.len(), stored.candidates.len());
+			sizes.note("waiting_uploads", stored.uploads.waiting_len(), WAITING_UPLOADS_MAX);
+		}
+		sizes.note("peers", self.peers.len(), PEERS_MAX);
+		self.peers.values().for_each(|peer| peer.sizes(&mut sizes));
+		self.tracker.sizes(&mut sizes);
+		sizes
+	}
+}
+
+/// For fuzz targets: runs the machine on the events that the bytes stand for.
+///
+/// # Panics
+///
+/// If the machine breaks what it promises.
+#[cfg(feature = "fuzzing")]
+pub fn check_arbitrary(bytes: &[u8]) {
+	tests::arbitrary::check_arbitrary(bytes)
 }

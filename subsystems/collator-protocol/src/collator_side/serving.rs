@@ -30,7 +30,6 @@ struct Upload {
 }
 
 impl Uploads {
-	#[cfg(test)]
 	pub(super) fn waiting_len(&self) -> usize {
 		self.waiting.len()
 	}

@@ -1,4 +1,5 @@
-mod arbitrary;
+pub(crate) mod arbitrary;
+#[cfg(test)]
 mod malformed;
 
 use super::*;

@@ -1,7 +1,7 @@
 //! What becomes of a collation after a validator fetched it: backed, included, or neither in time.
 
 use super::{Effect, NAME};
-use headway_machine::{Effects, LeafContext, Reason, Stage, Timestamp, Trace};
+use headway_machine::{Effects, LeafContext, Reason, Sizes, Stage, Timestamp, Trace};
 use headway_primitives::{BlockNumber, CandidateEvent, CandidateHash, Hash, ParaId};
 use std::collections::BTreeMap;
 
@@ -38,6 +38,11 @@ impl Tracked {
 }
 
 impl Tracker {
+	/// Notes how full it is.
+	pub(super) fn sizes(&self, sizes: &mut Sizes) {
+		sizes.note("tracked", self.tracked.len(), TRACKED_MAX);
+	}
+
 	/// Follows a collation from now on.
 	pub(super) fn track(
 		&mut self,

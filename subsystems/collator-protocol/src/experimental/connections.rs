@@ -200,7 +200,6 @@ impl Connections {
 		self.peers.remove(peer);
 	}
 
-	#[cfg(test)]
 	pub(super) fn len(&self) -> usize {
 		self.peers.len()
 	}

@@ -36,7 +36,7 @@ impl ExperimentalSide {
 			return;
 		}
 		self.replan = false;
-		if self.segments.is_empty() {
+		if self.segments.len() == 0 {
 			return;
 		}
 		let paras: BTreeSet<ParaId> = self.segments.live().map(|(_, segment)| segment.para).collect();

@@ -23,7 +23,9 @@ mod notice;
 mod planner;
 mod reputation;
 mod segments;
-#[cfg(test)]
+mod sizes;
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod tests;
 
 pub use connections::{PEERS_MAX, PEERS_PER_PARA_MAX};
@@ -44,7 +46,7 @@ use connections::{Admission, Connections};
 use finality::Lookup;
 use headway_machine::{
 	wire::CollationVersion, Effects, LeavesUpdate, NetworkEffect, NetworkEvent, PeerId, PeerSet, Reason,
-	Reputation, Stage, Subsystem, Timestamp, Token, Tokens, Trace, View,
+	Reputation, Sizes, Stage, Subsystem, Timestamp, Token, Tokens, Trace, View,
 };
 use headway_primitives::{BlockNumber, CandidateHash, Hash, ParaId};
 use planner::Lane;
@@ -165,8 +167,7 @@ impl ExperimentalSide {
 	fn forget_block(&mut self, now: Timestamp, hash: &Hash, effects: &mut Effects<Effect>) {
 		self.blocks.remove(hash);
 		let left = self.view.left(hash);
-		let too_late =
-			|offer: &Offer| offer.trace(now, Stage::Dropped(Reason::OutOfView)).evidence(left);
+		let too_late = |offer: &Offer| offer.trace(now, Stage::Dropped(Reason::OutOfView)).evidence(left);
 		for segment in self.segments.forget_block(hash) {
 			effects.trace(too_late(&segment.offer(None)));
 		}
@@ -306,4 +307,18 @@ impl Subsystem for ExperimentalSide {
 	fn next_deadline(&self) -> Option<Timestamp> {
 		self.save_at.into_iter().chain(self.wake).min()
 	}
+
+	fn sizes(&self) -> Sizes {
+		self.measure()
+	}
+}
+
+/// For fuzz targets: runs the machine on the events that the bytes stand for.
+///
+/// # Panics
+///
+/// If the machine breaks what it promises.
+#[cfg(feature = "fuzzing")]
+pub fn check_arbitrary(bytes: &[u8]) {
+	tests::arbitrary::check_arbitrary(bytes)
 }

@@ -145,8 +145,8 @@ impl Segments {
 		self.live.get(&arrival)
 	}
 
-	pub(super) fn is_empty(&self) -> bool {
-		self.live.is_empty()
+	pub(super) fn len(&self) -> usize {
+		self.live.len()
 	}
 
 	/// Its fetch begins, or there is nothing to fetch any more.
@@ -171,8 +171,8 @@ impl Segments {
 		gone.into_iter().filter_map(|arrival| self.live.remove(&arrival)).collect()
 	}
 
-	#[cfg(test)]
-	pub(super) fn taken_max(&self) -> usize {
-		self.taken.values().copied().max().unwrap_or(0)
+	/// How many were taken in all, and most of one peer at one block; used up ones included.
+	pub(super) fn taken(&self) -> (usize, usize) {
+		(self.taken.values().sum(), self.taken.values().copied().max().unwrap_or(0))
 	}
 }

@@ -1,6 +1,6 @@
 //! Which collation is fetched when, and what comes back.
 
-use super::{Effect, Timer, ValidatorSide, FETCH_SHARE_TIMEOUT};
+use super::{Effect, Holder, Timer, ValidatorSide, FETCH_SHARE_TIMEOUT};
 use crate::collation::{Fault, Fetched, Offer};
 use headway_machine::{Effects, NetworkEffect, Recipient, RequestError, Stage, Timestamp, Token};
 use headway_primitives::{Hash, ParaId};
@@ -57,9 +57,10 @@ impl ValidatorSide {
 		effects.trace(offer.trace(now, Stage::Fetching));
 		let recipient = Recipient::Peer(offer.peer.clone());
 		effects.push(Effect::Network(NetworkEffect::Request { token, recipient, request }));
-		self.timers.insert((now + FETCH_SHARE_TIMEOUT, Timer::Share(scheduling_parent, token)));
 		if let Some(block) = self.blocks.get_mut(&scheduling_parent) {
-			block.holder = Some(token);
+			let until = now + FETCH_SHARE_TIMEOUT;
+			block.holder = Some(Holder { fetch: token, until });
+			self.timers.insert((until, Timer::Share(scheduling_parent, token)));
 		}
 		self.fetches.insert(token, Fetch { offer, is_shared: false });
 	}
@@ -72,8 +73,7 @@ impl ValidatorSide {
 		token: Token,
 		effects: &mut Effects<Effect>,
 	) {
-		let Some(block) = self.blocks.get_mut(at) else { return };
-		block.release(token);
+		self.release(at, token);
 		let goes_on = self.fetches.get_mut(&token).map(|fetch| fetch.is_shared = true).is_some();
 		self.fetch_next(now, at, effects);
 		if goes_on {
@@ -106,7 +106,7 @@ impl ValidatorSide {
 	/// A fetch, or what it brought, does not keep others at its block waiting any more.
 	pub(super) fn release(&mut self, at: &Hash, fetch: Token) {
 		if let Some(block) = self.blocks.get_mut(at) {
-			block.release(fetch);
+			block.release(at, fetch, &mut self.timers);
 		}
 	}
 

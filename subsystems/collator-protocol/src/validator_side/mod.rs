@@ -23,7 +23,9 @@ mod claims;
 mod fetching;
 mod peers;
 mod seconding;
-#[cfg(test)]
+mod sizes;
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 pub(crate) mod tests;
 
 use crate::{
@@ -37,8 +39,8 @@ use claims::Path;
 use fetching::Fetch;
 use headway_machine::{
 	wire::CollationMessage, CanSecondQuery, Effects, LeavesUpdate, NetworkEffect, NetworkEvent, PeerId,
-	PeerSet, Reason, Reputation, RequestError, SecondRequest, Stage, Subsystem, Timestamp, Token, Tokens,
-	Trace, ValidationDataQuery, View,
+	PeerSet, Reason, Reputation, RequestError, SecondRequest, Sizes, Stage, Subsystem, Timestamp, Token,
+	Tokens, Trace, ValidationDataQuery, View,
 };
 use headway_primitives::{
 	BlockNumber, CandidateHash, CandidateReceiptV2, CollatorId, CommittedCandidateReceiptV2, CoreIndex, Hash,
@@ -228,13 +230,24 @@ struct SchedulingParent {
 	hold_off: HoldOff,
 	/// The fetch that keeps others waiting: until it is known what becomes of the collation, or until its time
 	/// is over.
-	holder: Option<Token>,
+	holder: Option<Holder>,
+}
+
+/// A fetch that keeps others waiting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Holder {
+	fetch: Token,
+	/// When its timer is due.
+	until: Timestamp,
 }
 
 impl SchedulingParent {
-	/// A fetch does not keep others waiting any more.
-	fn release(&mut self, fetch: Token) {
-		self.holder = self.holder.filter(|holder| *holder != fetch);
+	/// A fetch does not keep others waiting any more. Its timer goes with it: otherwise fetches that fail at once could
+	/// leave any number of timers.
+	fn release(&mut self, at: &Hash, fetch: Token, timers: &mut Timers) {
+		if let Some(Holder { until, .. }) = self.holder.take_if(|holder| holder.fetch == fetch) {
+			timers.remove(&(until, Timer::Share(*at, fetch)));
+		}
 	}
 }
 
@@ -247,6 +260,18 @@ enum Timer {
 	/// Held advertisements go on.
 	HoldOff(Hash),
 }
+
+impl Timer {
+	fn is_of_block(&self, hash: &Hash) -> bool {
+		match self {
+			Self::Share(at, _) | Self::HoldOff(at) => at == hash,
+			Self::Activity(_) => false,
+		}
+	}
+}
+
+/// Timers by when they are due.
+type Timers = BTreeSet<(Timestamp, Timer)>;
 
 /// The validator side of the collator protocol.
 ///
@@ -261,8 +286,8 @@ enum Timer {
 ///   response (16 MiB). To hold one, a collator has to deliver a collation that backing could second.
 /// - `questions`: advertisements whose answer from backing is outstanding; bounded as recorded
 ///   advertisements.
-/// - `timers`: one per peer, one per block that holds collators off, and one per fetch that began within
-///   [`FETCH_SHARE_TIMEOUT`].
+/// - `timers`: one per peer, one per block that holds collators off, and one per block at which a fetch keeps others
+///   waiting.
 #[derive(Debug, Default)]
 pub struct ValidatorSide {
 	config: Config,
@@ -276,7 +301,7 @@ pub struct ValidatorSide {
 	questions: BTreeMap<Token, Offer>,
 	fetches: BTreeMap<Token, Fetch>,
 	seconding: Seconding,
-	timers: BTreeSet<(Timestamp, Timer)>,
+	timers: Timers,
 }
 
 impl ValidatorSide {
@@ -317,6 +342,7 @@ impl ValidatorSide {
 	/// Drops everything that a block scheduled, once it left the view.
 	fn forget_block(&mut self, now: Timestamp, hash: &Hash, effects: &mut Effects<Effect>) {
 		let Some(gone) = self.blocks.remove(hash) else { return };
+		self.timers.retain(|(_, timer)| !timer.is_of_block(hash));
 		for (offer, reason) in gone.set_aside {
 			effects.trace(offer.trace(now, Stage::Dropped(reason)));
 		}
@@ -473,4 +499,18 @@ impl Subsystem for ValidatorSide {
 	fn next_deadline(&self) -> Option<Timestamp> {
 		self.timers.first().map(|(due, _)| *due)
 	}
+
+	fn sizes(&self) -> Sizes {
+		self.measure()
+	}
+}
+
+/// For fuzz targets: runs the machine on the events that the bytes stand for.
+///
+/// # Panics
+///
+/// If the machine breaks what it promises.
+#[cfg(feature = "fuzzing")]
+pub fn check_arbitrary(bytes: &[u8]) {
+	tests::arbitrary::check_arbitrary(bytes)
 }

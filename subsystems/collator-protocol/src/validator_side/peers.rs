@@ -102,13 +102,13 @@ impl ValidatorSide {
 			}
 		}
 		self.questions.retain(|_, offer| offer.peer != *peer);
-		let blocks = &mut self.blocks;
+		let (blocks, timers) = (&mut self.blocks, &mut self.timers);
 		self.fetches.retain(|token, fetch| {
 			let keep = fetch.offer.peer != *peer;
 			if !keep {
 				effects.trace(fetch.offer.trace(now, dropped));
 				if let Some(block) = blocks.get_mut(&fetch.offer.scheduling_parent) {
-					block.release(*token);
+					block.release(&fetch.offer.scheduling_parent, *token, timers);
 				}
 			}
 			keep

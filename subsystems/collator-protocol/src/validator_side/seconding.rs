@@ -62,7 +62,7 @@ impl ValidatorSide {
 				notify_seconded(&offer.peer, peer.version, scheduling_parent, &statement, effects);
 			}
 			if let Some(block) = self.blocks.get_mut(&scheduling_parent) {
-				block.release(fetch);
+				block.release(&scheduling_parent, fetch, &mut self.timers);
 				block.seconded.entry(offer.para).or_default().insert(hash);
 			}
 			self.unpark(now, (offer.para, output_head), effects);

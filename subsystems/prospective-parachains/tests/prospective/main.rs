@@ -1,6 +1,5 @@
 //! The machine from outside: scenarios of the specification, a naive model of it, determinism and bounds.
 
-mod arbitrary;
 mod bounds;
 mod model;
 mod notation;

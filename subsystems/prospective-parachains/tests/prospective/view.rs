@@ -108,6 +108,7 @@ fn a_losing_fork_has_no_place_and_the_winner_is_named() {
 	resume(&mut world, "leaf 11 included 1 -10");
 	assert_eq!(asked(&mut world, "fork"), Some(lost));
 	assert!(!world.introduce("fork"));
+	world.traces.clear();
 	// ... or has the lower hash.
 	resume(&mut world, "introduce A => yes\nback A");
 	let lost = (Reason::ForkChoice, rival(&world, "A", "1"));

@@ -2,7 +2,9 @@
 //! once.
 
 use super::*;
-use proptest::{collection::vec, prelude::*, sample::select};
+use headway_machine::testing::Bytes;
+#[cfg(test)]
+use proptest::{collection::vec, prelude::*};
 
 /// Something that happens. Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -19,22 +21,32 @@ enum Step {
 const CORES: [&str; 5] =
 	["", "free", "p1 p2 p1", "p1-p1/p2@11+0123 p2 p3-_/p1@10+1", "p1-p1/p1 p1-p1/p1+01234 p1"];
 
-fn step() -> impl Strategy<Value = Step> {
-	let number = || 10..13u32;
-	prop_oneof![
-		3 => (0..900u64).prop_map(Step::Wait),
-		2 => (number(), select(CORES.to_vec()), any::<bool>(), proptest::bool::weighted(0.9)).prop_map(
-			|(number, cores, synchronous, stays)| Step::Leaf { number, cores, synchronous, stays }
-		),
-		1 => number().prop_map(Step::Gone),
-		4 => (number(), 0..8u32, vec(any::<bool>(), 0..5))
-			.prop_map(|(leaf, validator, bits)| Step::Bitfield { leaf, validator, bits }),
-		4 => number().prop_map(Step::Request),
-		5 => (any::<u64>(), vec(0..9u8, 0..5))
-			.prop_map(|(token, candidates)| Step::Backable { token, candidates }),
-		3 => (any::<u64>(), vec((1..4u32, 0..9u8, any::<bool>()), 0..5))
-			.prop_map(|(token, candidates)| Step::Candidates { token, candidates }),
-	]
+fn step(bytes: &mut Bytes) -> Step {
+	let number = |bytes: &mut Bytes| bytes.within(10..13);
+	let token = |bytes: &mut Bytes| bytes.below(1 << 16) as u64;
+	match bytes.below(22) {
+		0..=3 => Step::Request(number(bytes)),
+		4..=8 => {
+			Step::Backable { token: token(bytes), candidates: bytes.some(4, |bytes| bytes.below(9) as u8) }
+		},
+		9..=11 => Step::Candidates {
+			token: token(bytes),
+			candidates: bytes.some(4, |bytes| (bytes.within(1..4), bytes.below(9) as u8, bytes.coin())),
+		},
+		12..=14 => Step::Wait(bytes.within(0..900).into()),
+		15..=18 => Step::Bitfield {
+			leaf: number(bytes),
+			validator: bytes.within(0..8),
+			bits: bytes.some(4, Bytes::coin),
+		},
+		19 | 20 => Step::Leaf {
+			number: number(bytes),
+			cores: bytes.one_of(&CORES),
+			synchronous: bytes.coin(),
+			stays: !bytes.one_in(10),
+		},
+		_ => Step::Gone(number(bytes)),
+	}
 }
 
 struct Arena {
@@ -122,31 +134,40 @@ impl Arena {
 
 	fn check(&self) {
 		let machine = &self.harness.machine;
-		for (hash, leaf) in &machine.leaves {
-			let begun = machine.assemblies.values().filter(|assembly| assembly.leaf == *hash).count();
-			assert!(begun + leaf.waiting.len() <= REQUESTS_PER_LEAF_MAX);
-			assert!(leaf.bitfields.selected().len() <= N_VALIDATORS);
-		}
+		assert_eq!(machine.sizes().exceeded(), None);
 		assert!(machine.assemblies.values().all(|assembly| assembly.deadline <= self.now + ASSEMBLY_TIMEOUT));
 	}
 }
 
+fn check(steps: Vec<Step>) {
+	let harness = Harness::new(leaf("p1 p2-p2/p2+0123"));
+	let mut arena = Arena { harness, now: START, tokens: 0, asked: 0, answers: BTreeMap::new() };
+	for step in steps {
+		arena.take(step);
+		arena.check();
+	}
+	(10..13).for_each(|number| arena.take(Step::Gone(number)));
+	arena.take(Step::Wait(500));
+	assert!(arena.harness.machine.leaves.is_empty() && arena.harness.machine.assemblies.is_empty());
+	assert_eq!(arena.answers.len() as u64, arena.asked);
+	assert!(arena.answers.values().all(|times| *times == 1));
+	assert_eq!(arena.harness.machine.next_deadline(), None);
+}
+
+/// Runs the machine on the events that the bytes stand for.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn check_arbitrary(bytes: &[u8]) {
+	check(Bytes::new(bytes).all(step));
+}
+
+#[cfg(test)]
 proptest! {
 	#![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
 
 	#[test]
-	fn nothing_panics_and_every_request_is_answered_once_whatever_happens(steps in vec(step(), 1..100)) {
-		let harness = Harness::new(leaf("p1 p2-p2/p2+0123"));
-		let mut arena = Arena { harness, now: START, tokens: 0, asked: 0, answers: BTreeMap::new() };
-		for step in steps {
-			arena.take(step);
-			arena.check();
-		}
-		(10..13).for_each(|number| arena.take(Step::Gone(number)));
-		arena.take(Step::Wait(500));
-		prop_assert!(arena.harness.machine.leaves.is_empty() && arena.harness.machine.assemblies.is_empty());
-		prop_assert_eq!(arena.answers.len() as u64, arena.asked);
-		prop_assert!(arena.answers.values().all(|times| *times == 1));
-		prop_assert_eq!(arena.harness.machine.next_deadline(), None);
+	fn nothing_panics_and_every_request_is_answered_once_whatever_happens(
+		steps in vec(any::<u8>(), 1..400).prop_map(|bytes| Bytes::new(&bytes).all(step))
+	) {
+		check(steps);
 	}
 }

@@ -104,10 +104,11 @@ impl StatementDistribution {
 	) -> Result<(), Refusal> {
 		let Some(parent) = self.parents.get(&manifest.scheduling_parent) else { return Ok(()) };
 		let Some(session) = self.sessions.get_mut(parent.block.session.index) else { return Ok(()) };
-		if session.grid.is_some() || self.peers.validators(peer, session).is_empty() {
+		if session.grid.is_some() {
 			return Ok(());
 		}
-		match session.park(peer, manifest.clone()) {
+		let Some(sender) = self.peers.validators(peer, session).first().copied() else { return Ok(()) };
+		match session.park(sender, peer, manifest.clone()) {
 			true => Err(Refusal::silent(Reason::TopologyUnknown)),
 			false => Err(Refusal::silent(Reason::CapacityReached)),
 		}

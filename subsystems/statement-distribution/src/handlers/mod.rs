@@ -15,7 +15,8 @@ use headway_machine::{
 };
 use headway_primitives::{CandidateHash, Hash, ParaId};
 
-const SUBSYSTEM: &str = "statement-distribution";
+/// The name under which traces appear.
+pub(crate) const SUBSYSTEM: &str = "statement-distribution";
 
 /// The time, and where effects go.
 pub(crate) struct Ctx<'a> {

@@ -8,12 +8,14 @@ use crate::{
 };
 use codec::Encode;
 use headway_machine::{
-	testing::hash,
+	testing::{hash, Bytes},
 	wire::{AttestedCandidateRequest, Request, StatementMessage},
-	BlockContext, HypotheticalCandidate, Membership, NetworkEffect, PeerId, Recipient, RequestError, Token,
+	BlockContext, HypotheticalCandidate, Membership, NetworkEffect, PeerId, Recipient, RequestError,
+	Subsystem, Token,
 };
 use headway_primitives::{transpose_claim_queue, CandidateHash, GroupIndex, ParaId, ValidatorIndex};
-use proptest::{collection::vec, option, prelude::*};
+#[cfg(test)]
+use proptest::{collection::vec, prelude::*};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Candidates that events are about.
@@ -89,90 +91,123 @@ enum Step {
 	Pass(u64),
 }
 
-fn kind() -> impl Strategy<Value = Kind> {
-	prop_oneof![Just(Seconded), Just(Valid)]
+fn kind(bytes: &mut Bytes) -> Kind {
+	bytes.one_of(&[Seconded, Valid])
+}
+
+/// A filter, one letter per member of a group.
+fn letters(bytes: &mut Bytes, n: usize) -> String {
+	(0..n).map(|_| bytes.one_of(&['s', 'v', 'b', '.'])).collect()
 }
 
 /// Bit vectors that mostly fit the group.
-fn knowledge() -> impl Strategy<Value = String> {
-	prop_oneof![8 => "[.svb]{3}", 1 => "[.svb]{0,5}"]
+fn knowledge(bytes: &mut Bytes) -> String {
+	let n = if bytes.one_in(9) { bytes.below(6) } else { 3 };
+	letters(bytes, n)
+}
+
+/// Enough votes for a candidate.
+fn enough(bytes: &mut Bytes) -> String {
+	let first = bytes.one_of(&["sv", "sb", "bs", "bv"]);
+	format!("{first}{}", letters(bytes, 1))
 }
 
 /// Validators, one that has only a discovery key, and one that nobody knows.
-fn who() -> impl Strategy<Value = u32> {
-	1..12u32
+fn who(bytes: &mut Bytes) -> u32 {
+	bytes.within(1..12)
 }
 
 /// What our group and our neighbours may well say: without it, little of the machine would be reached.
-fn likely() -> impl Strategy<Value = Step> {
-	let of_our_group = (0..POOL / 3).prop_map(|i| 3 * i);
-	let statement = (1..3u32, 0..3u32, kind(), of_our_group);
-	let of_another = (0..POOL / 3, 1..3usize).prop_map(|(i, group)| 3 * i + group);
-	let knowledge = || prop_oneof!["s[vb][.svb]", "b[.sv]v"];
-	prop_oneof![
-		4 => statement.prop_map(|(from, by, kind, candidate)| {
-			Step::Statement { from, signer: by, by, kind, candidate, at: None }
-		}),
-		3 => (3..9u32, of_another, knowledge()).prop_map(|(from, candidate, knowledge)| {
+fn likely(bytes: &mut Bytes) -> Step {
+	match bytes.below(8) {
+		0..=3 => {
+			let by = bytes.within(0..3);
+			let (from, candidate) = (bytes.within(1..3), 3 * bytes.below(POOL / 3));
+			Step::Statement { from, signer: by, by, kind: kind(bytes), candidate, at: None }
+		},
+		4..=6 => {
+			let candidate = 3 * bytes.below(POOL / 3) + 1 + bytes.below(2);
+			let (from, knowledge) = (bytes.within(3..9), enough(bytes));
 			Step::Manifest { from, candidate, group: None, para: None, parent: None, knowledge }
-		}),
-		1 => (3..9u32, 0..POOL, knowledge())
-			.prop_map(|(from, candidate, knowledge)| Step::Acknowledge { from, candidate, knowledge }),
-	]
+		},
+		_ => Step::Acknowledge {
+			from: bytes.within(3..9),
+			candidate: bytes.below(POOL),
+			knowledge: enough(bytes),
+		},
+	}
 }
 
 /// What anybody may say.
-fn message() -> impl Strategy<Value = Step> {
-	let by = option::weighted(0.1, 0..12u32);
-	let statement = (who(), 0..9u32, by, kind(), 0..POOL, option::weighted(0.1, 7..16u32));
-	let (group, para) = (option::weighted(0.2, 0..5u32), option::weighted(0.1, 999..1004u32));
-	let manifest = (who(), 0..POOL, group, para, option::weighted(0.1, 0..3u64), knowledge());
-	prop_oneof![
-		6 => statement.prop_map(|(from, signer, by, kind, candidate, at)| {
-			Step::Statement { from, signer, by: by.unwrap_or(signer), kind, candidate, at }
-		}),
-		4 => manifest.prop_map(|(from, candidate, group, para, parent, knowledge)| {
-			Step::Manifest { from, candidate, group, para, parent, knowledge }
-		}),
-		2 => (who(), 0..POOL, knowledge())
-			.prop_map(|(from, candidate, knowledge)| Step::Acknowledge { from, candidate, knowledge }),
-		3 => (who(), 0..POOL, knowledge()).prop_map(|(from, candidate, mask)| Step::Ask { from, candidate, mask }),
-		1 => (who(), vec(any::<u8>(), 0..80)).prop_map(|(from, payload)| Step::AskWith { from, payload }),
-	]
+fn message(bytes: &mut Bytes) -> Step {
+	let (from, candidate) = (who(bytes), bytes.below(POOL));
+	match bytes.below(16) {
+		0..=5 => {
+			let signer = bytes.within(0..9);
+			let by = if bytes.one_in(10) { bytes.within(0..12) } else { signer };
+			let at = bytes.one_in(10).then(|| bytes.within(7..16));
+			Step::Statement { from, signer, by, kind: kind(bytes), candidate, at }
+		},
+		6..=9 => Step::Manifest {
+			from,
+			candidate,
+			group: bytes.one_in(5).then(|| bytes.within(0..5)),
+			para: bytes.one_in(10).then(|| bytes.within(999..1004)),
+			parent: bytes.one_in(10).then(|| bytes.within(0..3).into()),
+			knowledge: knowledge(bytes),
+		},
+		10 | 11 => Step::Acknowledge { from, candidate, knowledge: knowledge(bytes) },
+		12..=14 => Step::Ask { from, candidate, mask: knowledge(bytes) },
+		_ => Step::AskWith { from, payload: bytes.some(80, |bytes| bytes.below(256) as u8) },
+	}
 }
 
 /// What changes around us.
-fn change() -> impl Strategy<Value = Step> {
-	prop_oneof![
-		3 => (1..10u32).prop_map(Step::Connect),
-		1 => who().prop_map(Step::ConnectNameless),
-		2 => who().prop_map(Step::Disconnect),
-		1 => (who(), vec(0..10u32, 0..3)).prop_map(|(who, validators)| Step::Identify(who, validators)),
-		9 => (who(), vec(LEAF - 1..=NEWEST + 1, 0..9)).prop_map(|(who, heads)| Step::PeerView(who, heads)),
-		3 => (LEAF..=NEWEST, option::of(0..3usize)).prop_map(|(number, instead)| Step::Leaf { number, instead }),
-		1 => (1..6usize).prop_map(Step::Deactivate),
-		1 => Just(Step::Topology),
-		1 => proptest::bool::weighted(0.7).prop_map(Step::Importable),
-		2 => (0..60u64, 0..POOL, 7..=NEWEST)
-			.prop_map(|(token, candidate, leaf)| Step::Membership { token, candidate, leaf }),
-		9 => (0..2_000u64).prop_map(Step::Pass),
-	]
+fn change(bytes: &mut Bytes) -> Step {
+	match bytes.below(33) {
+		0..=8 => Step::Pass(bytes.within(0..2_000).into()),
+		9..=17 => Step::PeerView(who(bytes), bytes.some(8, |bytes| bytes.within(LEAF - 1..NEWEST + 2))),
+		18..=20 => Step::Connect(bytes.within(1..10)),
+		21 => Step::ConnectNameless(who(bytes)),
+		22 | 23 => Step::Disconnect(who(bytes)),
+		24 => Step::Identify(who(bytes), bytes.some(2, |bytes| bytes.within(0..10))),
+		25..=27 => {
+			let instead = bytes.coin().then(|| bytes.below(3));
+			Step::Leaf { number: bytes.within(LEAF..NEWEST + 1), instead }
+		},
+		28 => Step::Deactivate(1 + bytes.below(5)),
+		29 => Step::Topology,
+		30 => Step::Importable(!bytes.one_in(3)),
+		_ => Step::Membership {
+			token: bytes.within(0..60).into(),
+			candidate: bytes.below(POOL),
+			leaf: bytes.within(7..NEWEST + 1),
+		},
+	}
 }
 
-fn step() -> impl Strategy<Value = Step> {
-	let good = || Just(vec![(0, Seconded), (1, Valid)]);
-	let votes = prop_oneof![2 => good(), 1 => vec((0..4u32, kind()), 0..9)];
-	prop_oneof![
-		16 => likely(),
-		8 => message(),
-		4 => change(),
-		3 => (kind(), 0..POOL).prop_map(|(kind, candidate)| Step::Share(kind, candidate)),
-		4 => (0..POOL).prop_map(Step::Backed),
-		12 => (0..10usize, option::weighted(0.1, 0..POOL), votes)
-			.prop_map(|(request, candidate, votes)| Step::Respond { request, candidate, votes }),
-		1 => (0..10usize, option::of(vec(any::<u8>(), 0..600)))
-			.prop_map(|(request, bytes)| Step::RespondWith { request, bytes }),
-	]
+fn step(bytes: &mut Bytes) -> Step {
+	match bytes.below(48) {
+		0..=11 => {
+			let request = bytes.below(10);
+			let candidate = bytes.one_in(10).then(|| bytes.below(POOL));
+			let votes = match bytes.below(3) {
+				0 | 1 => vec![(0, Seconded), (1, Valid)],
+				_ => bytes.some(8, |bytes| (bytes.within(0..4), kind(bytes))),
+			};
+			Step::Respond { request, candidate, votes }
+		},
+		12..=27 => likely(bytes),
+		28..=35 => message(bytes),
+		36..=39 => change(bytes),
+		40..=42 => Step::Share(kind(bytes), bytes.below(POOL)),
+		43..=46 => Step::Backed(bytes.below(POOL)),
+		_ => {
+			let request = bytes.below(10);
+			let garbage = |bytes: &mut Bytes| bytes.some(600, |bytes| bytes.below(256) as u8);
+			Step::RespondWith { request, bytes: bytes.coin().then(|| garbage(bytes)) }
+		},
+	}
 }
 
 /// One place for each core: then the limits are soon reached.
@@ -315,17 +350,17 @@ impl Run {
 	/// What the documentation of the machine's parts promises.
 	fn check_bounds(&self) {
 		let machine = &self.world.machine;
-		assert!(self.requests.len() <= crate::requests::IN_FLIGHT_MAX);
+		assert_eq!(machine.sizes().exceeded(), None);
 		let busy: BTreeSet<_> = self.requests.values().map(|(peer, _)| peer).collect();
 		assert_eq!(busy.len(), self.requests.len(), "one request for each peer");
-		assert!(machine.requests.is_within_bounds(|peer| machine.peers.is_connected(peer)));
+		assert!(machine.requests.has_only_connected(|peer| machine.peers.is_connected(peer)));
 		for id in machine.requests.ids() {
 			assert!(machine.candidates.is_known(id.candidate));
 			assert!(machine.candidates.confirmed(id.candidate).is_none(), "what is here is not asked for");
 		}
 		assert!(machine.parents.keys().all(|hash| machine.view.contains(hash)));
 		assert!(machine.candidates.is_within(|hash| machine.parents.contains_key(hash)));
-		assert!(machine.answers.is_within_bounds());
+		assert!(machine.answers.has_one_per_peer());
 		for parent in machine.parents.values() {
 			let session = machine.sessions.get(SESSION).expect("a block's session is known");
 			let views: Vec<_> = (0..3).filter_map(|g| session.grid.as_ref()?.group(GroupIndex(g))).collect();
@@ -334,12 +369,8 @@ impl Run {
 					.iter()
 					.any(|view| view.sending.contains(validator) || view.receiving.contains(validator))
 			};
-			let proposals_max = |group, para| {
-				let rules = parent.manifest_rules(group, para);
-				rules.group_size * rules.seconding_limit
-			};
-			assert!(parent.grid.is_within_bounds(is_neighbor, proposals_max));
-			assert!(parent.cluster.as_ref().is_some_and(|cluster| cluster.tracker.is_within_bounds()));
+			assert!(parent.grid.knows_only_neighbors(is_neighbor));
+			assert!(parent.cluster.as_ref().is_some_and(|cluster| cluster.tracker.votes_follow_knowledge()));
 		}
 	}
 
@@ -358,6 +389,31 @@ impl Run {
 	}
 }
 
+fn check(steps: Vec<Step>) {
+	let mut run = Run {
+		world: World::with(Some(0), one_place),
+		pool: pool(),
+		leaves: vec![LEAF],
+		requests: BTreeMap::new(),
+		asked: BTreeSet::new(),
+		answered: BTreeSet::new(),
+	};
+	// Somebody of whom nobody knows anything.
+	run.world.connect_nameless(11);
+	run.world.peer_view(11, &[LEAF]);
+	for step in steps {
+		run.take(step);
+	}
+	run.finish();
+}
+
+/// Runs the machine on the events that the bytes stand for.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn check_arbitrary(bytes: &[u8]) {
+	check(Bytes::new(bytes).all(step));
+}
+
+#[cfg(test)]
 proptest! {
 	#![proptest_config(ProptestConfig {
 		// Signatures take their time; `PROPTEST_CASES` makes it longer.
@@ -367,22 +423,10 @@ proptest! {
 	})]
 
 	#[test]
-	fn whatever_peers_say_nothing_panics_and_nothing_stays(steps in vec(step(), 1..300)) {
-		let mut run = Run {
-			world: World::with(Some(0), one_place),
-			pool: pool(),
-			leaves: vec![LEAF],
-			requests: BTreeMap::new(),
-			asked: BTreeSet::new(),
-			answered: BTreeSet::new(),
-		};
-		// Somebody of whom nobody knows anything.
-		run.world.connect_nameless(11);
-		run.world.peer_view(11, &[LEAF]);
-		for step in steps {
-			run.take(step);
-		}
-		run.finish();
+	fn whatever_peers_say_nothing_panics_and_nothing_stays(
+		steps in vec(any::<u8>(), 1..2000).prop_map(|bytes| Bytes::new(&bytes).all(step))
+	) {
+		check(steps);
 	}
 }
 

@@ -336,6 +336,20 @@ fn manifests_before_the_topology_are_kept_up_to_a_limit() {
 }
 
 #[test]
+fn manifests_before_the_topology_count_for_their_validator_from_whichever_peer() {
+	let mut world = World::without_topology(Some(0), |_| {});
+	for salt in 0..20 {
+		let candidate = build(&CandidateSpec { para: 1001, core: 1, salt, ..Default::default() });
+		let peer = 20 + u32::from(salt);
+		world.connect_nameless(peer);
+		world.identify(peer, &[3]);
+		let expected = if salt < 16 { Reason::TopologyUnknown } else { Reason::CapacityReached };
+		assert_eq!(world.tell(peer, 1, &candidate, "sv.").reasons, [expected]);
+		world.disconnect(peer);
+	}
+}
+
+#[test]
 fn the_topology_of_a_session_to_come_is_kept_for_it() {
 	let mut world = World::empty(Some(0));
 	world.topology();

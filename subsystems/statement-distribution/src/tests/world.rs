@@ -264,6 +264,7 @@ impl World {
 				effect => output.effects.push(effect),
 			}
 		}
+		assert_eq!(self.machine.sizes().exceeded(), None);
 		for trace in effects.take_traces() {
 			match trace.stage {
 				Stage::Dropped(reason) => output.reasons.push(reason),

@@ -2,8 +2,9 @@
 //! answered once.
 
 use super::*;
-use headway_machine::wire::AdvertiseCollationV2;
-use proptest::{collection::vec, prelude::*, sample::select};
+use headway_machine::{testing::Bytes, wire::AdvertiseCollationV2};
+#[cfg(test)]
+use proptest::{collection::vec, prelude::*};
 use std::collections::BTreeMap;
 
 /// Something that happens. Numbers are taken modulo what there is.
@@ -24,34 +25,51 @@ enum Step {
 	Backed { at: u64, core: u32, head: u8 },
 }
 
-fn step() -> impl Strategy<Value = Step> {
-	let peer = || 0..6u8;
-	let versions = [CollationVersion::V1, CollationVersion::V2, CollationVersion::V3, CollationVersion::V4];
-	let protocols = RequestProtocol::ALL.to_vec();
-	let collations = vec![RequestProtocol::CollationV2, RequestProtocol::CollationV3];
-	let protocol = prop_oneof![6 => select(collations), 1 => select(protocols)];
-	let place = || (8..13u64, 0..4u32, 0..4u8);
-	let number = || proptest::option::of(9..14u32);
-	prop_oneof![
-		2 => (0..500u64).prop_map(Step::Wait),
-		3 => (number(), number()).prop_map(|(activated, deactivated)| Step::Leaf { activated, deactivated }),
-		1 => (2000..2003u32).prop_map(Step::CollateOn),
-		1 => any::<bool>().prop_map(Step::Mode),
-		4 => (place(), 2000..2002u32, 0..4usize).prop_map(|((at, core, head), para, segment)| {
-			Step::Distribute { at, core, para, head, segment }
-		}),
-		3 => (peer(), select(versions.to_vec()), vec(0..6usize, 0..3))
-			.prop_map(|(peer, version, validators)| Step::Connect { peer, version, validators }),
-		1 => peer().prop_map(Step::Disconnect),
-		3 => (peer(), vec(7..15u64, 0..6)).prop_map(|(n, heads)| Step::View(n, heads)),
-		1 => (peer(), vec(0..6usize, 0..3)).prop_map(|(n, validators)| Step::Authorities(n, validators)),
-		1 => (peer(), any::<bool>()).prop_map(|(n, advert)| Step::Message(n, advert)),
-		6 => (peer(), protocol, place(), proptest::option::weighted(0.1, 0..80usize)).prop_map(
-			|(peer, protocol, (at, core, head), cut)| Step::Request { peer, protocol, at, core, head, cut }
-		),
-		2 => any::<u64>().prop_map(Step::Sent),
-		1 => place().prop_map(|(at, core, head)| Step::Backed { at, core, head }),
-	]
+fn step(bytes: &mut Bytes) -> Step {
+	let peer = |bytes: &mut Bytes| bytes.below(6) as u8;
+	let place = |bytes: &mut Bytes| (bytes.within(8..13).into(), bytes.within(0..4), bytes.below(4) as u8);
+	let validators = |bytes: &mut Bytes| bytes.some(2, |bytes| bytes.below(6));
+	match bytes.below(29) {
+		0..=5 => {
+			let (peer, (at, core, head)) = (peer(bytes), place(bytes));
+			let protocol = match bytes.below(7) {
+				0..=2 => RequestProtocol::CollationV2,
+				3..=5 => RequestProtocol::CollationV3,
+				_ => bytes.one_of(&RequestProtocol::ALL),
+			};
+			Step::Request { peer, protocol, at, core, head, cut: bytes.one_in(10).then(|| bytes.below(80)) }
+		},
+		6 | 7 => Step::Sent(bytes.below(1 << 16) as u64),
+		8..=11 => {
+			let (at, core, head) = place(bytes);
+			Step::Distribute { at, core, head, para: bytes.within(2000..2002), segment: bytes.below(4) }
+		},
+		12..=14 => {
+			let activated = bytes.coin().then(|| bytes.within(9..14));
+			Step::Leaf { activated, deactivated: bytes.coin().then(|| bytes.within(9..14)) }
+		},
+		15..=17 => Step::Connect {
+			peer: peer(bytes),
+			version: bytes.one_of(&[
+				CollationVersion::V3,
+				CollationVersion::V2,
+				CollationVersion::V1,
+				CollationVersion::V4,
+			]),
+			validators: validators(bytes),
+		},
+		18..=20 => Step::View(peer(bytes), bytes.some(5, |bytes| bytes.within(7..15).into())),
+		21 | 22 => Step::Wait(bytes.within(0..500).into()),
+		23 => Step::Disconnect(peer(bytes)),
+		24 => Step::Authorities(peer(bytes), validators(bytes)),
+		25 => Step::Message(peer(bytes), bytes.coin()),
+		26 => {
+			let (at, core, head) = place(bytes);
+			Step::Backed { at, core, head }
+		},
+		27 => Step::CollateOn(bytes.within(2000..2003)),
+		_ => Step::Mode(bytes.coin()),
+	}
 }
 
 #[derive(Default)]
@@ -135,33 +153,41 @@ fn carry_out(rig: &mut Rig, seen: &mut Seen, step: Step) {
 }
 
 fn check(rig: &Rig) {
+	// That bounds hold is checked after each event.
 	let machine = &rig.driven.machine;
 	let in_view = machine.view.blocks();
 	assert!(machine.blocks.keys().all(|at| in_view.contains_key(at)));
-	for stored in machine.blocks.values() {
-		assert!(stored.segments.len() <= 3, "one per core");
-		assert!(stored.uploads.waiting_len() <= WAITING_UPLOADS_MAX);
-		assert_eq!(stored.by_output_head.len(), stored.candidates.len());
-	}
-	assert!(machine.peers.len() <= PEERS_MAX);
-	assert!(machine.peers.values().all(|peer| peer.early_heads_len() <= UNKNOWN_HEADS_MAX));
+	assert!(machine.blocks.values().all(|stored| stored.by_output_head.len() == stored.candidates.len()));
 }
 
+fn check_steps(steps: Vec<Step>) {
+	let (mut rig, mut seen) = (Rig::new(), Seen::default());
+	for step in steps {
+		carry_out(&mut rig, &mut seen, step);
+		check(&rig);
+	}
+	let deactivated = (8..16).map(hash).collect();
+	let effects = rig.send(Event::Leaves(LeavesUpdate { activated: None, deactivated }));
+	seen.take(effects);
+	assert!(rig.driven.machine.blocks.is_empty());
+	assert_eq!(seen.answers.len() as u64, seen.asked);
+	assert!(seen.answers.values().all(|times| *times == 1));
+}
+
+/// Runs the machine on the events that the bytes stand for.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn check_arbitrary(bytes: &[u8]) {
+	check_steps(Bytes::new(bytes).all(step));
+}
+
+#[cfg(test)]
 proptest! {
 	#![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
 
 	#[test]
-	fn nothing_panics_and_every_request_is_answered_once_whatever_happens(steps in vec(step(), 1..80)) {
-		let (mut rig, mut seen) = (Rig::new(), Seen::default());
-		for step in steps {
-			carry_out(&mut rig, &mut seen, step);
-			check(&rig);
-		}
-		let deactivated = (8..16).map(hash).collect();
-		let effects = rig.send(Event::Leaves(LeavesUpdate { activated: None, deactivated }));
-		seen.take(effects);
-		prop_assert!(rig.driven.machine.blocks.is_empty());
-		prop_assert_eq!(seen.answers.len() as u64, seen.asked);
-		prop_assert!(seen.answers.values().all(|times| *times == 1));
+	fn nothing_panics_and_every_request_is_answered_once_whatever_happens(
+		steps in vec(any::<u8>(), 1..450).prop_map(|bytes| Bytes::new(&bytes).all(step))
+	) {
+		check_steps(steps);
 	}
 }

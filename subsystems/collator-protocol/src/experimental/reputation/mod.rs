@@ -162,6 +162,11 @@ impl Scores {
 		!gone.is_empty()
 	}
 
+	/// How many scores each para has.
+	pub(super) fn lengths(&self) -> impl Iterator<Item = usize> + '_ {
+		self.paras.values().map(BTreeMap::len)
+	}
+
 	/// Whether something differs from what is stored.
 	pub fn is_unsaved(&self) -> bool {
 		self.is_height_unsaved || !self.unsaved.is_empty()

@@ -1,9 +1,12 @@
 //! The validator of the default side's tests, with scores and segments. The included head of both paras is 0,
 //! and prospective parachains know what the test says.
 
-mod arbitrary;
+pub(crate) mod arbitrary;
+#[cfg(test)]
 mod connections;
+#[cfg(test)]
 mod finality;
+#[cfg(test)]
 mod segments;
 
 use super::*;

@@ -52,7 +52,7 @@ fn of_a_segment_the_oldest_entry_that_is_not_known_is_fetched() {
 			Some(n) => drop(asks(&effects, 1, head(n))),
 			None => assert!(asked(&effects).is_empty()),
 		}
-		assert!(rig.machine.segments.is_empty(), "used up in any case");
+		assert_eq!(rig.machine.segments.len(), 0, "used up in any case");
 	}
 	// A block that was a leaf may know what is not on the leaf's chain any more.
 	let mut rig = connected(rig("AAA"), 1..=1);
@@ -70,7 +70,7 @@ fn a_segment_is_held_while_another_fetch_brings_what_it_offers() {
 	// The next entry does not wait for the first one.
 	let next = asks(&rig.message(3, segment(&[&chain[0], &chain[1]])), 3, head(2));
 	let token = asks(&rig.fails(token, RequestError::Network), 2, head(1));
-	assert!(rig.machine.segments.is_empty());
+	assert_eq!(rig.machine.segments.len(), 0);
 	assert_eq!(second_requests(&rig.respond(token, response_v4(&chain[0]))), [chain[0].hash()]);
 	assert_eq!(second_requests(&rig.respond(next, response_v4(&chain[1]))), [chain[1].hash()]);
 }
@@ -102,7 +102,7 @@ fn a_peer_may_offer_as_many_segments_as_the_para_has_positions_in_the_window() {
 		for head in 1..=4 {
 			rig.message(1, segment(&[&sample(A, at, 0, head)]));
 		}
-		assert_eq!(rig.machine.segments.taken_max(), positions, "{letters} at {at}");
+		assert_eq!(rig.machine.segments.taken().1, positions, "{letters} at {at}");
 		let reason = if positions == 0 { Reason::NoClaimQueueSlot } else { Reason::ExcessiveMessages };
 		assert!(rig.dropped_because(reason));
 	}

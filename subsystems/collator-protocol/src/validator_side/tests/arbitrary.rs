@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::collation::Identity;
-use proptest::{collection::vec, prelude::*, sample::select};
+use headway_machine::testing::Bytes;
+#[cfg(test)]
+use proptest::{collection::vec, prelude::*};
 
 /// Something that happens. Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -31,42 +33,49 @@ const VERSIONS: [CollationVersion; 4] =
 	[CollationVersion::V1, CollationVersion::V2, CollationVersion::V3, CollationVersion::V4];
 const QUEUES: [&str; 5] = ["AAA", "ABA", "BB", "", "AABB"];
 
-pub(crate) fn step() -> impl Strategy<Value = Step> {
-	let peer = || 0..6u8;
-	let version = || select(VERSIONS.to_vec());
-	let set = || prop_oneof![5 => Just(PeerSet::Collation), 1 => Just(PeerSet::Validation)];
-	let (token, candidate) = (any::<u64>(), any::<usize>());
-	let leaf = proptest::option::weighted(0.8, (8..14u32, select(QUEUES.to_vec())));
-	prop_oneof![
-		2 => (0..700u64).prop_map(Step::Wait),
-		2 => (leaf, vec(8..14u32, 0..3))
-			.prop_map(|(activated, deactivated)| Step::Leaves { activated, deactivated }),
-		3 => (peer(), version(), set()).prop_map(|(n, version, set)| Step::Connect(n, version, set)),
-		1 => (peer(), set()).prop_map(|(n, set)| Step::Disconnect(n, set)),
-		2 => (peer(), vec(7..15u64, 0..5)).prop_map(|(n, heads)| Step::View(n, heads)),
-		3 => (peer(), 0..10u8, version(), select(vec![A, B])).prop_map(|(peer, other, version, para)| {
-			Step::Declare { peer, signed_for: if other == 0 { 99 } else { peer }, version, para }
-		}),
-		8 => (peer(), version(), candidate)
-			.prop_map(|(peer, version, candidate)| Step::Advertise { peer, version, candidate }),
-		1 => peer().prop_map(Step::Misplaced),
-		5 => (token, candidate, 0..8u8)
-			.prop_map(|(token, candidate, form)| Step::Response { token, candidate, form }),
-		5 => (token, proptest::bool::weighted(0.8))
-			.prop_map(|(token, allowed)| Step::CanSecond { token, allowed }),
-		4 => (token, proptest::option::of(candidate))
-			.prop_map(|(token, candidate)| Step::Data { token, candidate }),
-		2 => candidate.prop_map(Step::Seconded),
-		1 => candidate.prop_map(Step::Invalid),
-		1 => candidate.clone().prop_map(Step::Dropped),
-		3 => (peer(), vec(candidate.clone(), 0..4))
-			.prop_map(|(peer, candidates)| Step::Segment { peer, candidates }),
-		1 => (0..60u32).prop_map(Step::Finalized),
-		1 => (token, vec(candidate.clone(), 0..4), proptest::option::of(vec(select(vec![A, B]), 0..2)))
-			.prop_map(|(token, candidates, registered)| Step::Included { token, candidates, registered }),
-		3 => (token, vec((8..14u64, candidate), 0..4))
-			.prop_map(|(token, known)| Step::OutputHeads { token, known }),
-	]
+pub(crate) fn step(bytes: &mut Bytes) -> Step {
+	let peer = |bytes: &mut Bytes| bytes.below(6) as u8;
+	let any = |bytes: &mut Bytes| bytes.below(1 << 16);
+	let set = |bytes: &mut Bytes| if bytes.one_in(6) { PeerSet::Validation } else { PeerSet::Collation };
+	match bytes.below(48) {
+		0..=7 => {
+			Step::Advertise { peer: peer(bytes), version: bytes.one_of(&VERSIONS), candidate: any(bytes) }
+		},
+		8..=12 => {
+			Step::Response { token: any(bytes) as u64, candidate: any(bytes), form: bytes.below(8) as u8 }
+		},
+		13..=17 => Step::CanSecond { token: any(bytes) as u64, allowed: !bytes.one_in(5) },
+		18..=21 => Step::Data { token: any(bytes) as u64, candidate: bytes.coin().then(|| any(bytes)) },
+		22 | 23 => Step::Seconded(any(bytes)),
+		24 => Step::Invalid(any(bytes)),
+		25 => Step::Dropped(any(bytes)),
+		26 | 27 => Step::Wait(bytes.within(0..700).into()),
+		28 | 29 => {
+			let leaf = |bytes: &mut Bytes| (bytes.within(8..14), bytes.one_of(&QUEUES));
+			let activated = (!bytes.one_in(5)).then(|| leaf(bytes));
+			Step::Leaves { activated, deactivated: bytes.some(2, |bytes| bytes.within(8..14)) }
+		},
+		30..=32 => Step::Connect(peer(bytes), bytes.one_of(&VERSIONS), set(bytes)),
+		33 => Step::Disconnect(peer(bytes), set(bytes)),
+		34 | 35 => Step::View(peer(bytes), bytes.some(5, |bytes| bytes.within(7..15).into())),
+		36..=38 => {
+			let peer = peer(bytes);
+			let signed_for = if bytes.one_in(10) { 99 } else { peer };
+			Step::Declare { peer, signed_for, version: bytes.one_of(&VERSIONS), para: bytes.one_of(&[A, B]) }
+		},
+		39..=41 => Step::Segment { peer: peer(bytes), candidates: bytes.some(3, any) },
+		42 => Step::Finalized(bytes.within(0..60)),
+		43 => Step::Included {
+			token: any(bytes) as u64,
+			candidates: bytes.some(3, any),
+			registered: bytes.coin().then(|| bytes.some(1, |bytes| bytes.one_of(&[A, B]))),
+		},
+		44..=46 => Step::OutputHeads {
+			token: any(bytes) as u64,
+			known: bytes.some(3, |bytes| (bytes.within(8..14).into(), any(bytes))),
+		},
+		_ => Step::Misplaced(peer(bytes)),
+	}
 }
 
 /// Candidates of both paras, on a few blocks, some of them in version 3.
@@ -272,32 +281,24 @@ impl<M: Side> Arena<M> {
 }
 
 impl Arena {
-	/// The bounds that [`ValidatorSide`] states.
+	/// What [`ValidatorSide`] states, besides the bounds: those are checked after each event.
 	fn check(&self) {
 		let machine = &self.driven.machine;
 		let in_view = machine.view.blocks();
 		assert!(machine.blocks.keys().eq(in_view.keys()));
-		let lookahead = 3;
-		let mut recorded = 0;
 		for peer in machine.peers.values() {
 			if let crate::validator_side::peers::PeerState::Collating(collating) = &peer.state {
 				assert!(collating.advertised.keys().all(|at| in_view.contains_key(at)));
-				assert!(collating.advertised.values().all(|adverts| adverts.len() <= lookahead + 1));
-				recorded += collating.advertised.values().map(BTreeSet::len).sum::<usize>();
 			}
 		}
-		let config = &machine.config;
-		assert!(machine.peers.len() <= config.collation_slots + config.invulnerables.len());
-		assert!(machine.collators.len() <= machine.peers.len());
-		assert!(machine.questions.len() <= recorded);
 		for (at, block) in &machine.blocks {
-			assert!(block.set_aside.len() <= SET_ASIDE_PER_BLOCK_MAX);
 			let unshared = machine
 				.fetches
 				.iter()
 				.filter(|(_, fetch)| fetch.offer.scheduling_parent == *at && !fetch.is_shared);
 			let unshared: Vec<_> = unshared.map(|(token, _)| *token).collect();
-			assert!(unshared.iter().all(|token| block.holder == Some(*token)), "one fetch at a time");
+			let holder = block.holder.map(|holder| holder.fetch);
+			assert!(unshared.iter().all(|token| holder == Some(*token)), "one fetch at a time");
 		}
 		let is_here = |offer: &Offer| in_view.contains_key(&offer.scheduling_parent);
 		assert!(machine.fetches.values().all(|fetch| is_here(&fetch.offer)));
@@ -309,26 +310,52 @@ impl Arena {
 	}
 }
 
+fn check(steps: Vec<Step>) {
+	let mut arena = Arena::new();
+	for number in 10..12 {
+		arena.take(Step::Leaves { activated: Some((number, "ABA")), deactivated: vec![number - 1] });
+	}
+	for step in steps {
+		arena.take(step);
+		arena.check();
+	}
+	// Nothing is left when everything that it was about is gone.
+	arena.take(Step::Leaves { activated: None, deactivated: (7..15).collect() });
+	(0..6).for_each(|n| drop(arena.take(Step::Disconnect(n, PeerSet::Collation))));
+	arena.check();
+	let machine = &arena.driven.machine;
+	assert!(machine.blocks.is_empty() && machine.peers.is_empty() && machine.collators.is_empty());
+	assert!(machine.fetches.is_empty() && machine.questions.is_empty() && machine.timers.is_empty());
+	assert!(machine.seconding.offers().next().is_none());
+}
+
+/// Runs the machine on the events that the bytes stand for.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn check_arbitrary(bytes: &[u8]) {
+	check(Bytes::new(bytes).all(step));
+}
+
+#[cfg(test)]
 proptest! {
 	#![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
 
 	#[test]
-	fn nothing_panics_and_bounds_hold_whatever_happens(steps in vec(step(), 1..80)) {
-		let mut arena = Arena::new();
-		for number in 10..12 {
-			arena.take(Step::Leaves { activated: Some((number, "ABA")), deactivated: vec![number - 1] });
-		}
-		for step in steps {
-			arena.take(step);
-			arena.check();
-		}
-		// Nothing is left when everything that it was about is gone.
-		arena.take(Step::Leaves { activated: None, deactivated: (7..15).collect() });
-		(0..6).for_each(|n| drop(arena.take(Step::Disconnect(n, PeerSet::Collation))));
-		arena.check();
-		let machine = &arena.driven.machine;
-		prop_assert!(machine.blocks.is_empty() && machine.peers.is_empty() && machine.collators.is_empty());
-		prop_assert!(machine.fetches.is_empty() && machine.questions.is_empty() && machine.seconding.parked.is_empty());
-		prop_assert!(machine.seconding.awaiting_data.is_empty() && machine.seconding.validating.is_empty());
+	fn nothing_panics_and_bounds_hold_whatever_happens(
+		steps in vec(any::<u8>(), 1..450).prop_map(|bytes| Bytes::new(&bytes).all(step))
+	) {
+		check(steps);
 	}
+}
+
+#[test]
+fn fetches_that_fail_at_once_leave_no_timers() {
+	let mut rig = Rig::new("AAA");
+	for n in 0..20 {
+		let sample = sample(A, 10, 0, n);
+		rig.collator(n, CollationVersion::V2, A);
+		let (token, ..) = request(&rig.advertise(n, &sample));
+		rig.send(Event::Response { token, result: Err(RequestError::NotConnected) });
+		rig.network(NetworkEvent::PeerDisconnected { peer: peer(n), set: PeerSet::Collation });
+	}
+	assert!(rig.machine.timers.is_empty());
 }

@@ -1,11 +1,16 @@
 //! A validator of group 0 on core 0, whose neighbours are answered for: backing allows what the test allows,
 //! and prospective parachains know the heads that the test names. The tests of the other validator side use this too.
 
+#[cfg(test)]
 mod advertisements;
 pub(crate) mod arbitrary;
+#[cfg(test)]
 mod collations;
+#[cfg(test)]
 mod invariants;
+#[cfg(test)]
 mod malformed;
+#[cfg(test)]
 mod peers;
 
 use super::*;

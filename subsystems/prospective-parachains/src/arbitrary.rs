@@ -1,9 +1,9 @@
 //! Events that make no sense: whatever the machine hears, it does not panic, answers every question once, names a
 //! reason for every refusal, and does the same when it hears the same again.
 
-use crate::property::config;
+use crate::{Effect, Event, ProspectiveParachains};
 use headway_machine::{
-	testing::{block, hash, leaf, session},
+	testing::{self, block, hash, leaf, session},
 	BackableQuery, Effects, HypotheticalCandidate, IntroducedCandidate, LeafContext, LeavesUpdate,
 	MembershipQuery, ParaContext, ParentHead, PendingCandidate, Stage, Subsystem, Timestamp, Token, Trace,
 	ValidationDataQuery,
@@ -14,28 +14,23 @@ use headway_primitives::{
 	CommittedCandidateReceiptV2, CoreIndex, Hash, HeadData, OutboundHrmpMessage, ParaId,
 	PersistedValidationData, UpgradeRestriction, ValidationCode, ValidationCodeHash,
 };
-use headway_prospective_parachains::{Effect, Event, ProspectiveParachains, MAX_PARKED};
-use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
 use std::{
-	cell::Cell,
 	collections::{BTreeMap, BTreeSet, VecDeque},
 	sync::Arc,
 };
 
 type Candidate = (Arc<CommittedCandidateReceiptV2>, Arc<PersistedValidationData>);
 
-/// Makes decisions of bytes. When they are used up, every further decision is the first of those offered.
-struct Bytes<'a>(&'a [u8]);
+/// What the bytes decide, in the words of this machine.
+struct Bytes<'a>(testing::Bytes<'a>);
 
 impl Bytes<'_> {
 	fn below(&mut self, n: usize) -> usize {
-		let Some((first, rest)) = self.0.split_first() else { return 0 };
-		self.0 = rest;
-		usize::from(*first) % n
+		self.0.below(n)
 	}
 
 	fn coin(&mut self) -> bool {
-		self.below(2) == 1
+		self.0.coin()
 	}
 
 	/// Mostly a small number, at times one at an end of the range.
@@ -258,6 +253,20 @@ struct Reached {
 	parked: usize,
 }
 
+#[cfg(test)]
+impl Reached {
+	/// The furthest of both.
+	fn max(self, other: Self) -> Self {
+		Self {
+			events: self.events.max(other.events),
+			accepted: self.accepted.max(other.accepted),
+			backable: self.backable.max(other.backable),
+			connected: self.connected.max(other.connected),
+			parked: self.parked.max(other.parked),
+		}
+	}
+}
+
 impl Twins {
 	fn token(&mut self) -> Token {
 		self.tokens += 1;
@@ -426,7 +435,8 @@ impl Twins {
 		self.reached.connected = self.reached.connected.max(stats.connected);
 		self.reached.parked = self.reached.parked.max(stats.parked);
 		assert_eq!(stats.parked, self.open.len());
-		assert!(stats.parked <= MAX_PARKED && (stats.parked == 0 || !self.asked.is_empty()));
+		assert_eq!(self.machines[0].sizes().exceeded(), None);
+		assert!(stats.parked == 0 || !self.asked.is_empty());
 		assert!(stats.active_leaves <= self.leaves.len());
 		assert!(stats.connected + stats.unconnected <= stats.implicit_view);
 		// Only our own candidates, at most once per block.
@@ -435,32 +445,50 @@ impl Twins {
 	}
 }
 
-#[test]
-fn whatever_it_hears_it_answers_once_and_does_not_panic() {
-	let reached = Cell::new(Reached::default());
-	let outcome = TestRunner::new(ProptestConfig { cases: 4 * config().cases, ..config() }).run(
-		&vec(any::<u8>(), 0..6000),
-		|bytes| {
-			let mut twins = Twins { reached: reached.get(), ..Default::default() };
-			let mut bytes = Bytes(&bytes);
-			while !bytes.0.is_empty() {
-				let event = twins.event(&mut bytes);
-				twins.handle(&event);
-			}
-			// Without leaves nothing is left, and all that waits is answered.
-			let deactivated = twins.leaves.iter().copied().collect();
-			twins.handle(&Event::Leaves(LeavesUpdate { activated: None, deactivated }));
-			prop_assert_eq!(twins.machines[0].stats(), Default::default());
-			prop_assert!(twins.open.is_empty());
-			reached.set(twins.reached);
-			Ok(())
-		},
-	);
-	if let Err(failure) = outcome {
-		panic!("{failure}");
+/// Runs the machine on the events that the bytes stand for. Answers how far they came.
+fn check(bytes: &[u8]) -> Reached {
+	let mut twins = Twins::default();
+	let mut bytes = Bytes(testing::Bytes::new(bytes));
+	while !bytes.0.is_empty() {
+		let event = twins.event(&mut bytes);
+		twins.handle(&event);
 	}
-	let reached = reached.get();
-	eprintln!("{reached:?}");
-	// The nonsense is not all nonsense.
-	assert!(reached.accepted > 0 && reached.connected > 0);
+	// Without leaves nothing is left, and all that waits is answered.
+	let deactivated = twins.leaves.iter().copied().collect();
+	twins.handle(&Event::Leaves(LeavesUpdate { activated: None, deactivated }));
+	assert_eq!(twins.machines[0].stats(), Default::default());
+	assert!(twins.open.is_empty());
+	twins.reached
+}
+
+/// Runs the machine on the events that the bytes stand for.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn check_arbitrary(bytes: &[u8]) {
+	check(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
+	use std::cell::Cell;
+
+	#[test]
+	fn whatever_it_hears_it_answers_once_and_does_not_panic() {
+		let reached = Cell::new(Reached::default());
+		// Four times as many as of others, as many as `PROPTEST_CASES` says.
+		let cases = 4 * ProptestConfig::default().cases;
+		let config = ProptestConfig { cases, failure_persistence: None, ..Default::default() };
+		let outcome = TestRunner::new(config).run(&vec(any::<u8>(), 0..6000), |bytes| {
+			reached.set(reached.get().max(check(&bytes)));
+			Ok(())
+		});
+		if let Err(failure) = outcome {
+			panic!("{failure}");
+		}
+		let reached = reached.get();
+		eprintln!("{reached:?}");
+		// The nonsense is not all nonsense.
+		assert!(reached.accepted > 0 && reached.connected > 0);
+	}
 }
