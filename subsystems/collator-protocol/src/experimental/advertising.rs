@@ -227,8 +227,8 @@ impl ExperimentalSide {
 	fn take(&mut self, now: Timestamp, segment: Segment, effects: &mut Effects<Effect>) {
 		effects.trace(first_offer(&segment).trace(now, Stage::Advertised));
 		self.connections.touch(now, &segment.peer);
-		self.segments.take(segment);
-		self.replan = true;
+		let arrival = self.segments.take(segment);
+		self.replan_from(arrival);
 	}
 }
 

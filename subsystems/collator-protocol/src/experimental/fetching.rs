@@ -32,16 +32,16 @@ pub(super) type Heads = BTreeMap<Hash, BTreeMap<ParaId, BTreeSet<Hash>>>;
 impl ExperimentalSide {
 	/// Before anything is fetched, prospective parachains are asked what they know; then [`Self::plan`].
 	pub(super) fn ask_heads(&mut self, effects: &mut Effects<Effect>) {
-		if !self.replan || self.heads_question.is_some() {
+		if self.heads_question.is_some() {
 			return;
 		}
-		self.replan = false;
+		let Some(from) = self.replan_since.take() else { return };
 		if self.segments.len() == 0 {
 			return;
 		}
-		let paras: BTreeSet<ParaId> = self.segments.live().map(|(_, segment)| segment.para).collect();
+		let paras: BTreeSet<ParaId> = self.segments.live(0).map(|(_, segment)| segment.para).collect();
 		let token = self.tokens.next();
-		self.heads_question = Some(token);
+		self.heads_question = Some((token, from));
 		effects.push(Effect::KnownOutputHeads { token, paras: paras.into_iter().collect() });
 	}
 
@@ -49,17 +49,30 @@ impl ExperimentalSide {
 		&mut self,
 		now: Timestamp,
 		token: Token,
-		heads: &Heads,
+		heads: Heads,
 		effects: &mut Effects<Effect>,
 	) {
-		if self.heads_question.take_if(|asked| *asked == token).is_some() {
-			self.plan(now, heads, effects);
-		}
+		let Some((_, from)) = self.heads_question.take_if(|(asked, _)| *asked == token) else { return };
+		let from = if heads == self.heads { from } else { 0 };
+		self.heads = heads;
+		self.plan(now, from, effects);
+	}
+
+	/// Looks at all segments again.
+	pub(super) fn replan(&mut self) {
+		self.replan_from(0);
+	}
+
+	/// Looks at segments that arrived with this number or later.
+	pub(super) fn replan_from(&mut self, arrival: u64) {
+		self.replan_since = Some(self.replan_since.map_or(arrival, |from| from.min(arrival)));
 	}
 
 	/// Fills the free positions of the claim queues with what was advertised.
-	fn plan(&mut self, now: Timestamp, heads: &Heads, effects: &mut Effects<Effect>) {
-		self.wake = None;
+	fn plan(&mut self, now: Timestamp, from: u64, effects: &mut Effects<Effect>) {
+		if from == 0 {
+			self.wake = None;
+		}
 		let mut leaves: Vec<Arc<LeafContext>> = self.view.leaves().cloned().collect();
 		// The fork that is ahead is served first.
 		leaves.sort_by_key(|leaf| (Reverse(leaf.block.number), leaf.hash()));
@@ -68,13 +81,13 @@ impl ExperimentalSide {
 				lane.occupy(self.consumers().iter().map(|(at, para)| (at, *para)));
 				let free: Vec<_> = lane.free_from_the_back().collect();
 				for (depth, para) in free {
-					if let Some((segment, candidate)) = self.choose(now, leaf, &lane, depth, para, heads) {
+					if let Some((segment, candidate)) = self.choose(now, from, leaf, &lane, (depth, para)) {
 						self.launch(now, segment, candidate, effects);
 					}
 				}
 			}
 		}
-		self.drop_exhausted(now, heads, effects);
+		self.drop_exhausted(now, from, effects);
 	}
 
 	/// Everything that takes a position: scheduling parent and para.
@@ -92,17 +105,16 @@ impl ExperimentalSide {
 	fn choose(
 		&mut self,
 		now: Timestamp,
+		from: u64,
 		leaf: &LeafContext,
 		lane: &Lane,
-		depth: usize,
-		para: ParaId,
-		heads: &Heads,
+		(depth, para): (usize, ParaId),
 	) -> Option<(u64, Option<OfferedCandidate>)> {
 		let reaches =
 			|segment: &Segment| segment.para == para && lane.window(&segment.scheduling_parent) > depth;
 		let mut contenders: Vec<_> = self
 			.segments
-			.live()
+			.live(from)
 			.filter(|(_, segment)| reaches(segment))
 			.map(|(arrival, segment)| (Reverse(self.scores.score(now, para, &segment.peer)), arrival))
 			.collect();
@@ -116,7 +128,7 @@ impl ExperimentalSide {
 				self.wake = Some(self.wake.map_or(due, |wake| wake.min(due)));
 				continue;
 			}
-			if let Next::Entry(candidate) = self.next(leaf, segment, heads) {
+			if let Next::Entry(candidate) = self.next(leaf, segment) {
 				return Some((arrival, candidate));
 			}
 		}
@@ -138,10 +150,10 @@ impl ExperimentalSide {
 
 	/// What may be fetched of a segment, by what is known on the path of a leaf. What is known on another fork
 	/// does not matter: this one may need it too.
-	fn next(&self, leaf: &LeafContext, segment: &Segment, heads: &Heads) -> Next {
+	fn next(&self, leaf: &LeafContext, segment: &Segment) -> Next {
 		let path: Vec<Hash> = leaf.allowed_blocks().map(|block| block.hash).collect();
 		let known = |head: &Hash| {
-			let of_para = path.iter().filter_map(|at| heads.get(at)?.get(&segment.para));
+			let of_para = path.iter().filter_map(|at| self.heads.get(at)?.get(&segment.para));
 			of_para.into_iter().any(|heads| heads.contains(head))
 		};
 		let is_fetched = |identity: &Identity| {
@@ -187,14 +199,14 @@ impl ExperimentalSide {
 	}
 
 	/// Uses up segments of which everything is known, under every leaf that they could be backed under.
-	fn drop_exhausted(&mut self, now: Timestamp, heads: &Heads, effects: &mut Effects<Effect>) {
+	fn drop_exhausted(&mut self, now: Timestamp, from: u64, effects: &mut Effects<Effect>) {
 		let is_exhausted = |segment: &Segment| {
 			let mut leaves = self.view.leaves_with(&segment.scheduling_parent);
-			leaves.all(|leaf| self.next(leaf, segment, heads) == Next::Exhausted)
+			leaves.all(|leaf| self.next(leaf, segment) == Next::Exhausted)
 		};
 		let exhausted: Vec<u64> = self
 			.segments
-			.live()
+			.live(from)
 			.filter(|(_, segment)| is_exhausted(segment))
 			.map(|(arrival, _)| arrival)
 			.collect();
@@ -212,7 +224,7 @@ impl ExperimentalSide {
 	) {
 		// Unknown: its peer or its block is gone.
 		let Some(offer) = self.fetches.remove(&token) else { return };
-		self.replan = true;
+		self.replan();
 		let fetched = match Fetched::read(result, &offer, token) {
 			Ok(fetched) => fetched,
 			Err(fault) => {
@@ -253,7 +265,7 @@ impl ExperimentalSide {
 		if let Some(block) = self.blocks.get_mut(at) {
 			block.fetched.remove(candidate_hash);
 		}
-		self.replan = true;
+		self.replan();
 	}
 
 	/// What a failure costs: score. Who has none (any more) has nothing to lose by that, and is reported as by
@@ -318,7 +330,7 @@ impl ExperimentalSide {
 			let waiting = self.seconding.unpark(&(receipt.descriptor.para_id, receipt.descriptor.para_head));
 			self.ask_again(now, waiting, effects);
 		}
-		self.replan = true;
+		self.replan();
 	}
 
 	/// Another member of the group may have seconded a parent: asks again for everything that is parked.
@@ -369,6 +381,7 @@ impl ExperimentalSide {
 		self.connections.remove(peer);
 		self.segments.forget_peer(peer);
 		self.questions.retain(|_, segment| segment.peer != *peer);
+		let before = self.fetches.len();
 		self.fetches.retain(|_, offer| {
 			let keep = offer.peer != *peer;
 			if !keep {
@@ -376,6 +389,8 @@ impl ExperimentalSide {
 			}
 			keep
 		});
-		self.replan = true;
+		if self.fetches.len() < before {
+			self.replan();
+		}
 	}
 }

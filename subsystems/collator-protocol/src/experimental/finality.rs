@@ -52,7 +52,7 @@ impl ExperimentalSide {
 			effects.push(Effect::Notice(Notice::ApprovedPeer { para, outcome }));
 			if let Some(peer) = peer {
 				self.scores.bump(now, para, &peer);
-				self.replan = true;
+				self.replan();
 			}
 		}
 		self.scores.set_processed(number);

@@ -43,6 +43,7 @@ use crate::{
 	NAME,
 };
 use connections::{Admission, Connections};
+use fetching::Heads;
 use finality::Lookup;
 use headway_machine::{
 	wire::CollationVersion, Effects, LeavesUpdate, NetworkEffect, NetworkEvent, PeerId, PeerSet, Reason,
@@ -88,7 +89,7 @@ struct SchedulingParent {
 ///   have one fetched, a collator has to advertise what prospective parachains do not know.
 /// - `connections`, `segments`, `scores`, `seconding`: see there.
 /// - `questions`: advertisements whose answer from backing is outstanding; they count as segments.
-/// - `lookup`, `heads_question`: one at a time each.
+/// - `lookup`, `heads_question`: one at a time each. `heads`: what prospective parachains keep.
 #[derive(Debug, Default)]
 pub struct ExperimentalSide {
 	config: Config,
@@ -104,9 +105,12 @@ pub struct ExperimentalSide {
 	finalized_meanwhile: Option<(BlockNumber, Hash)>,
 	segments: Segments,
 	questions: BTreeMap<Token, Segment>,
-	/// Something changed that may allow another fetch.
-	replan: bool,
-	heads_question: Option<Token>,
+	/// Something changed that may allow another fetch: from segments that arrived with this number or later. If
+	/// only new segments came, the older ones need not be looked at again.
+	replan_since: Option<u64>,
+	heads_question: Option<(Token, u64)>,
+	/// What prospective parachains said last.
+	heads: Heads,
 	/// When a segment that waits may be fetched from.
 	wake: Option<Timestamp>,
 	fetches: BTreeMap<Token, Offer>,
@@ -137,7 +141,7 @@ impl ExperimentalSide {
 		if update.activated.is_some() {
 			self.retry_parked(now, effects);
 		}
-		self.replan = true;
+		self.replan();
 		effects.push(Effect::Notice(self.collators(now)));
 	}
 
@@ -259,7 +263,7 @@ impl ExperimentalSide {
 			self.save(effects);
 		}
 		if self.wake.take_if(|due| *due <= now).is_some() {
-			self.replan = true;
+			self.replan();
 		}
 	}
 }
@@ -294,7 +298,7 @@ impl Subsystem for ExperimentalSide {
 			Event::Included { token, candidates, registered } => {
 				self.included(now, token, candidates, registered, effects)
 			},
-			Event::KnownOutputHeads { token, heads } => self.known_output_heads(now, token, &heads, effects),
+			Event::KnownOutputHeads { token, heads } => self.known_output_heads(now, token, heads, effects),
 		}
 		self.ask_heads(effects);
 	}

@@ -129,16 +129,17 @@ impl Segments {
 		Ok(())
 	}
 
-	/// Takes a segment that passed [`Self::check`].
-	pub(super) fn take(&mut self, segment: Segment) {
+	/// Takes a segment that passed [`Self::check`]. Answers its number.
+	pub(super) fn take(&mut self, segment: Segment) -> u64 {
 		*self.taken.entry((segment.scheduling_parent, segment.peer.clone())).or_default() += 1;
 		self.arrivals += 1;
 		self.live.insert(self.arrivals, segment);
+		self.arrivals
 	}
 
-	/// In the order of their arrival, which is also their name.
-	pub(super) fn live(&self) -> impl Iterator<Item = (u64, &Segment)> {
-		self.live.iter().map(|(arrival, segment)| (*arrival, segment))
+	/// Those that arrived with this number or later, in the order of their arrival.
+	pub(super) fn live(&self, from: u64) -> impl Iterator<Item = (u64, &Segment)> {
+		self.live.range(from..).map(|(arrival, segment)| (*arrival, segment))
 	}
 
 	pub(super) fn get(&self, arrival: u64) -> Option<&Segment> {

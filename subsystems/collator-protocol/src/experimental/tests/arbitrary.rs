@@ -25,7 +25,7 @@ fn check(machine: &ExperimentalSide) {
 	let is_of_peer = |segment: &Segment| {
 		in_view.contains_key(&segment.scheduling_parent) && machine.connections.get(&segment.peer).is_some()
 	};
-	assert!(machine.segments.live().all(|(_, segment)| is_of_peer(segment)));
+	assert!(machine.segments.live(0).all(|(_, segment)| is_of_peer(segment)));
 	assert!(machine.questions.values().all(is_of_peer));
 	assert!(machine.fetches.values().all(|offer| machine.connections.get(&offer.peer).is_some()));
 

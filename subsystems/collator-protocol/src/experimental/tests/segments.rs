@@ -76,6 +76,20 @@ fn a_segment_is_held_while_another_fetch_brings_what_it_offers() {
 }
 
 #[test]
+fn older_segments_are_looked_at_again_when_more_is_known() {
+	let mut rig = connected(rig("AAA"), 1..=3);
+	let chain = chain(A, 10, 2);
+	for n in [1, 2] {
+		rig.message(n, segment(&[&chain[0]]));
+	}
+	assert!(!rig.machine.segments.is_empty(), "the second one is held");
+	// Somebody else's candidate: nothing tells us of it but the next answer.
+	rig.know(10, &[1]);
+	asks(&rig.message(3, segment(&[&chain[0], &chain[1]])), 3, head(2));
+	assert!(rig.machine.segments.is_empty());
+}
+
+#[test]
 fn a_segment_grants_one_fetch_and_again_when_it_is_repeated_after_that() {
 	// Collator 9 has a score, so collator 1 has to wait.
 	let mut rig = connected(scored("AAA", &[(9, 1)]), 1..=1);
