@@ -80,8 +80,7 @@ impl Scores {
 		for (key, value) in entries {
 			match stored::read(key, value) {
 				Ok(stored::Entry::Height(height)) => scores.processed = height,
-				// Every para stands in a key of its own, so the list says nothing new.
-				Ok(stored::Entry::List(_)) => {},
+				Ok(stored::Entry::List) => {},
 				Ok(stored::Entry::Para(para, of_para)) => {
 					scores.stored.insert(para);
 					let of_para =

@@ -48,8 +48,8 @@ pub enum LoadError {
 pub(super) enum Entry {
 	Para(ParaId, Vec<(PeerId, u16, Timestamp)>),
 	Height(Option<BlockNumber>),
-	#[allow(dead_code)] // Read so that a value that is damaged is noticed.
-	List(Vec<ParaId>),
+	/// The list of paras, which the keys of the others say as well.
+	List,
 }
 
 pub(super) fn read(key: &[u8], mut value: &[u8]) -> Result<Entry, LoadError> {
@@ -57,7 +57,7 @@ pub(super) fn read(key: &[u8], mut value: &[u8]) -> Result<Entry, LoadError> {
 		return Option::decode_all(&mut value).map(Entry::Height).map_err(|_| LoadError::Height);
 	}
 	if key == LIST {
-		return Vec::decode_all(&mut value).map(Entry::List).map_err(|_| LoadError::List);
+		return Vec::<ParaId>::decode_all(&mut value).map(|_| Entry::List).map_err(|_| LoadError::List);
 	}
 	let para = key.strip_prefix(PER_PARA).and_then(|para| <[u8; 4]>::try_from(para).ok());
 	let para = ParaId(u32::from_be_bytes(para.ok_or(LoadError::UnknownKey(key.len()))?));
