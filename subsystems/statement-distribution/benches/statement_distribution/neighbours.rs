@@ -7,8 +7,8 @@
 //! - each group backs its candidates: a member seconds, the others vote one after the other. Of another group's candidate
 //!   all neighbours that may announce it do, when [`EARLY_VOTES`] members have voted, and send the votes that follow
 //!   directly, unless we were faster;
-//! - all neighbours to whom we announce a candidate acknowledge it. Those to whom we are the first to tell (of our own
-//!   group's candidates: all) fetch it from us, and so many others that we are asked as often as we ask;
+//! - all neighbours to whom we announce a candidate acknowledge it. Of our own group's candidates they hear from us first,
+//!   and fetch them from us; others' candidates they mostly have from somebody else;
 //! - the members of our own group send each statement when they make it or get to know it, unless we were faster. We
 //!   second one candidate in five.
 
@@ -507,7 +507,7 @@ impl Neighbours {
 				if view.receiving.contains(&ValidatorIndex(who)) {
 					return;
 				}
-				// As many as we ask for: with those of our own group's, one for each candidate.
+				// Most have heard of it before.
 				let told_by_others = view.sending.len() as u64;
 				if is_own || self.draw(2 * told_by_others) == 0 {
 					self.ask(who, manifest.candidate_hash);
