@@ -262,6 +262,9 @@ where
 					self.note(traces);
 				}
 				self.metrics.leaves(self.leaves.len(), update.deactivated.len());
+				// Now they are as full as they get: much is forgotten with the blocks that it is about.
+				self.metrics.sizes(&self.machine.sizes());
+				self.metrics.sizes(&self.lifecycle.read().unwrap_or_else(PoisonError::into_inner).sizes());
 				self.handle(Event::Leaves(update));
 				self.tell_view();
 			},

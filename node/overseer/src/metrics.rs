@@ -6,8 +6,8 @@ use headway_collator_protocol::experimental::{Notice, SCORE_RANGES};
 use headway_lifecycle::Advance;
 use headway_machine::{
 	wire::{BitfieldMessage, Request, ValidationMessage},
-	InboundRequestId, LeafContext, Loss, NetworkEffect, NetworkEvent, Reason, RequestError, Stage, Trace,
-	RELAY_CHAIN,
+	InboundRequestId, LeafContext, Loss, NetworkEffect, NetworkEvent, Reason, RequestError, Size, Sizes,
+	Stage, Trace, RELAY_CHAIN,
 };
 use headway_pipeline::{Asker, Effect, Event, Observer, Work};
 use headway_primitives::ParaId;
@@ -87,6 +87,8 @@ struct Inner {
 	pp_leaves: GaugeVec<U64>,
 	pp_candidates: GaugeVec<U64>,
 	pp_view: Gauge<U64>,
+	container_entries: GaugeVec<U64>,
+	container_bounds: GaugeVec<U64>,
 }
 
 /// How long machines work on what.
@@ -137,6 +139,14 @@ impl Metrics {
 		let Some(inner) = &self.0 else { return };
 		inner.deactivated_heads.inc_by(deactivated as u64);
 		inner.pp_leaves.with_label_values(&["active"]).set(active as u64);
+	}
+
+	pub(crate) fn sizes(&self, sizes: &Sizes) {
+		let Some(inner) = &self.0 else { return };
+		for Size { machine, container, count, bound } in sizes.iter() {
+			inner.container_entries.with_label_values(&[machine, container]).set(*count as u64);
+			inner.container_bounds.with_label_values(&[machine, container]).set(*bound as u64);
+		}
 	}
 
 	pub(crate) fn session(&self, is_authority: bool, is_parachain_validator: bool) {
@@ -534,6 +544,16 @@ impl Inner {
 				"prospective_parachains_implicit_view_candidate_count",
 				"Candidates at all leaves and former leaves in view",
 			)?,
+			container_entries: r.gauge_vec_named(
+				"headway_container_entries",
+				"Entries of the machines' containers before each leaf; of several of a kind, the one with the least room",
+				&["machine", "container"],
+			)?,
+			container_bounds: r.gauge_vec_named(
+				"headway_container_bound",
+				"Most entries that the machines' containers may have",
+				&["machine", "container"],
+			)?,
 		};
 		// Series appear with their first value; those that alerts and tests ask for are there from the start.
 		for outcome in ["succeeded", "failed"] {
@@ -719,7 +739,16 @@ impl Register<'_> {
 	}
 
 	fn gauge_vec(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec<U64>, PrometheusError> {
-		register(GaugeVec::new(Opts::new(format!("polkadot_parachain_{name}"), help), labels)?, self.0)
+		self.gauge_vec_named(&format!("polkadot_parachain_{name}"), help, labels)
+	}
+
+	fn gauge_vec_named(
+		&self,
+		name: &str,
+		help: &str,
+		labels: &[&str],
+	) -> Result<GaugeVec<U64>, PrometheusError> {
+		register(GaugeVec::new(Opts::new(name, help), labels)?, self.0)
 	}
 
 	fn histogram(

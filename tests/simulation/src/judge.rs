@@ -84,12 +84,12 @@ pub enum Violation {
 		report: String,
 	},
 	/// A container holds more than it may.
-	#[error("node {node} has {count} {what}, {bound} are allowed")]
+	#[error("node {node}: {what} are {count}, {bound} are allowed")]
 	Bound {
 		/// The node.
 		node: usize,
 		/// Of what.
-		what: &'static str,
+		what: String,
 		/// How many.
 		count: usize,
 		/// How many there may be.

@@ -6,7 +6,7 @@ use crate::{
 	judge::{has_quorum, Violation},
 	relay::{Made, Offer},
 };
-use headway_machine::{grid::Topology, LeavesUpdate, NetworkEvent, Token};
+use headway_machine::{grid::Topology, LeavesUpdate, NetworkEvent, Size, Token};
 use headway_pipeline::Event;
 use headway_primitives::{byzantine_threshold, CandidateEvent, Hash};
 use headway_provisioner::ProvisionedData;
@@ -200,12 +200,23 @@ impl World {
 			self.handle(node, Event::Network(event));
 		}
 		let update = LeavesUpdate { activated: Some(leaf.clone()), deactivated };
+		self.judge_sizes(node);
 		self.handle(node, Event::Leaves(update));
 		self.tell_view(node);
 		if is_best {
 			self.collate(node, &leaf);
 		}
 		self.spam(node, &leaf);
+	}
+
+	/// Containers of honest nodes keep to their bounds. Before a leaf they are as full as they get: much is forgotten with the
+	/// blocks that it is about.
+	fn judge_sizes(&mut self, node: usize) {
+		let state = &self.nodes[node];
+		if let Some(size) = state.machine.sizes().exceeded().filter(|_| state.is_honest()) {
+			let Size { machine, container, count, bound } = size;
+			self.accuse(Violation::Bound { node, what: format!("{container} of {machine}"), count, bound });
+		}
 	}
 
 	/// The newest block that more than two thirds of the validators build on is final.

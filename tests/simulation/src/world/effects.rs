@@ -230,7 +230,7 @@ impl World {
 		self.requests.insert(id, Asked { node, life, token });
 		let count = self.requests.values().filter(|asked| asked.node == node).count();
 		if count > REQUESTS_MAX && self.nodes[node].is_honest() {
-			let what = "requests under way";
+			let what = "requests under way".into();
 			self.accuse(Violation::Bound { node, what, count, bound: REQUESTS_MAX });
 		}
 		self.at(self.now + REQUEST_TIMEOUT, Item::Expire(id));
