@@ -16,7 +16,7 @@ SUBXT := --locked --manifest-path tests/subxt/Cargo.toml --target-dir $(TARGET_D
 BENCHES := $(patsubst %.rs,--bench %,$(notdir $(wildcard */benches/*.rs */*/benches/*.rs)))
 
 .DEFAULT_GOAL := help
-.PHONY: help deps fetch build testnet test unit e2e zombienet lint fmt release bench bench-runtime simulate bench-weights
+.PHONY: help deps fetch build testnet test unit e2e zombienet lint fmt release bench bench-runtime simulate bench-weights fuzz
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -88,3 +88,12 @@ bench-weights: deps ## Measure in Wasm what calls weigh, and write it into the p
 	$(CARGO) build --workspace --bin headway-bench-weights --features headway-bench-runtime/weights
 	$(TARGET_DIR)/debug/headway-bench-weights $(ARGS)
 	$(CARGO) fmt --all
+
+# Targets of tests/fuzz, a workspace of its own: it takes a nightly compiler and cargo-fuzz.
+FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
+
+fuzz: ## Run the fuzz targets (or those in TARGETS), each for SECONDS (600)
+	cp Cargo.lock tests/fuzz/
+	set -e; for target in $(or $(TARGETS),$(FUZZ_TARGETS)); do \
+		$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $$target -- -max_total_time=$(or $(SECONDS),600) -max_len=4096; \
+	done

@@ -568,6 +568,7 @@ impl Store {
 #[cfg(any(test, feature = "fuzzing"))]
 impl Store {
 	/// What is in memory of all candidates.
+	#[cfg(test)]
 	pub(crate) fn metas(&self) -> BTreeMap<CandidateHash, CandidateMeta> {
 		self.entries.iter().map(|(candidate, entry)| (*candidate, entry.meta.clone())).collect()
 	}

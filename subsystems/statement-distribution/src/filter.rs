@@ -74,7 +74,7 @@ pub(crate) fn parse(text: &str) -> StatementFilter {
 }
 
 /// Writes the notation of [`parse`].
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn show(filter: &StatementFilter) -> String {
 	let symbol = |position| match (
 		contains(filter, position, Kind::Seconded),
