@@ -2,7 +2,7 @@
 
 use crate::{
 	judge::{Verdict, Violation},
-	Config, Fault, World,
+	Config, Fault, ParaFigures, World,
 };
 use sp_core::H256;
 use std::{
@@ -50,7 +50,9 @@ pub struct Outcome {
 	/// Relay blocks of the best chain, and those beside it.
 	pub blocks: (u32, usize),
 	/// Para blocks that were included.
-	pub included: usize,
+	pub included: u64,
+	/// Para by para.
+	pub figures: Vec<ParaFigures>,
 	/// The newest session.
 	pub session: u32,
 	/// Virtual time.
@@ -82,10 +84,12 @@ pub fn run(config: &Config, blocks: u32) -> Outcome {
 		Some(message) => Some(Failure::Panicked(message)),
 		None => world.verdicts().first().cloned().map(Failure::Broken),
 	};
+	let figures = world.figures();
 	Outcome {
 		failure,
 		blocks: (world.best_number(), world.forks()),
-		included: config.para_cores().iter().map(|(para, _)| world.included(*para).len()).sum(),
+		included: figures.iter().map(|of| of.included).sum(),
+		figures,
 		session: world.session(),
 		elapsed: world.elapsed(),
 		steps: world.steps(),
@@ -102,6 +106,7 @@ impl Outcome {
 			failure: Some(Failure::Panicked(error)),
 			blocks: (0, 0),
 			included: 0,
+			figures: Vec::new(),
 			session: 0,
 			elapsed: Duration::ZERO,
 			steps: 0,
@@ -179,6 +184,16 @@ pub fn command(config: &Config, blocks: u32) -> String {
 		 --elastic {elastic} --session-slots {session_slots} --adversaries {adversaries}",
 		seed + 1,
 	);
+	let usual = Config::default();
+	if config.latency_ms != usual.latency_ms {
+		command.push_str(&format!(" --latency-ms {}..{}", config.latency_ms.start, config.latency_ms.end));
+	}
+	if config.loss_per_mille != usual.loss_per_mille {
+		command.push_str(&format!(" --loss-per-mille {}", config.loss_per_mille));
+	}
+	if let Some(pause) = config.retransmit_ms {
+		command.push_str(&format!(" --retransmit-ms {pause}"));
+	}
 	let list = |items: Vec<String>| items.join(",");
 	let faults = list(config.faults.iter().map(|fault| fault.name().into()).collect());
 	command.push_str(&format!(" --faults {}", if faults.is_empty() { "none" } else { &faults }));
@@ -221,10 +236,12 @@ mod tests {
 		let mut config = Config::stormy(4, 20, 5);
 		config.faults = [Fault::Crash, Fault::Spam].into();
 		config.spared = [2, 3].into();
+		config.latency_ms = 200..200;
+		config.retransmit_ms = Some(400);
 		assert_eq!(
 			command(&config, 31),
 			"headway-simulate --seeds 4..5 --blocks 31 --validators 20 --paras 5 --elastic 1 --session-slots 25 \
-			 --adversaries 6 --faults crash,spam --spare 2,3",
+			 --adversaries 6 --latency-ms 200..200 --retransmit-ms 400 --faults crash,spam --spare 2,3",
 		);
 	}
 }

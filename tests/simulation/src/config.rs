@@ -1,11 +1,16 @@
 //! What a world is made of, and what goes wrong in it.
 
+use crate::dice::Dice;
 use clap::ValueEnum;
 use headway_primitives::{byzantine_threshold, ParaId};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 /// Cores of an elastic para.
 pub const ELASTIC_CORES: u32 = 3;
+/// Fewest validators that a core of a drawn network has: as many as have to vote.
+const VALIDATORS_PER_CORE: u32 = 2;
+/// Stream of decisions about sizes.
+const SIZE_STREAM: u64 = 2;
 /// Slots before the first storm.
 const FIRST_STORM: u64 = 4;
 
@@ -78,9 +83,12 @@ pub struct Config {
 	/// Blocks between rotations of groups over cores.
 	pub rotation_blocks: u32,
 	/// Least and most milliseconds that a message takes.
-	pub latency_ms: std::ops::Range<u64>,
-	/// Notifications of a thousand that are lost at all times.
+	pub latency_ms: Range<u64>,
+	/// Messages of a thousand that are lost at all times.
 	pub loss_per_mille: u64,
+	/// After how many milliseconds a message that was lost is sent again, as often as it takes; what the node's transports do.
+	/// If it never is, notifications are gone for good. Requests, answers and relay blocks arrive in any case.
+	pub retransmit_ms: Option<u64>,
 	/// Whether backing is synchronous.
 	pub synchronous: bool,
 	/// Whether validators run the side of the collator protocol that knows segments, and speak its version 4.
@@ -108,6 +116,7 @@ impl Default for Config {
 			rotation_blocks: 10,
 			latency_ms: 20..120,
 			loss_per_mille: 0,
+			retransmit_ms: None,
 			synchronous: false,
 			segments: false,
 			faults: BTreeSet::new(),
@@ -134,6 +143,29 @@ impl Config {
 		}
 	}
 
+	/// Numbers of validators and paras of a seed: within these ranges. Of networks with few validators there are more, because
+	/// time grows with their square. There are no more paras than the validators can back; `elastic` says how many of so many
+	/// paras have several cores.
+	pub fn draw_size(
+		seed: u64,
+		validators: &Range<u32>,
+		paras: &Range<u32>,
+		elastic: impl Fn(u32) -> u32,
+	) -> (u32, u32) {
+		let mut dice = Dice::new(seed, SIZE_STREAM);
+		let mut draw = |of: &Range<u32>, skewed: bool| {
+			let span = u64::from(of.end.saturating_sub(of.start).max(1));
+			let below = if skewed { 1 + dice.below(span) } else { span };
+			let below = if skewed { 1 + dice.below(below) } else { below };
+			of.start + dice.below(below) as u32
+		};
+		let (validators, drawn) = (draw(validators, true), draw(paras, false));
+		let cores = |paras: u32| paras + (ELASTIC_CORES - 1) * elastic(paras).min(paras);
+		let fitting =
+			(paras.start..=drawn).rev().find(|paras| cores(*paras) * VALIDATORS_PER_CORE <= validators);
+		(validators, fitting.unwrap_or(paras.start))
+	}
+
 	/// The paras, with the number of their cores.
 	pub fn para_cores(&self) -> Vec<(ParaId, u32)> {
 		let cores = |para| if para < self.elastic { ELASTIC_CORES } else { 1 };
@@ -150,5 +182,24 @@ impl Config {
 	/// Slots that are left of the storm, this one included; none in calm.
 	pub fn storm_left(&self, slot: u64) -> u64 {
 		(slot..slot + self.storm_slots).take_while(|slot| self.is_stormy(*slot)).count() as u64
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn a_drawn_network_is_within_the_ranges_and_has_voters_for_every_core() {
+		let quarter = |paras| paras / 4;
+		let sizes: Vec<_> =
+			(0..200).map(|seed| Config::draw_size(seed, &(6..21), &(2..6), quarter)).collect();
+		for (validators, paras) in &sizes {
+			assert!((6..21).contains(validators) && (2..6).contains(paras));
+			assert!(VALIDATORS_PER_CORE * (paras + 2 * (paras / 4)) <= *validators);
+		}
+		assert!(sizes.iter().any(|(validators, paras)| *validators > 16 && *paras > 2));
+		assert_eq!(Config::draw_size(3, &(100..101), &(20..21), quarter), (100, 20), "nothing to draw");
+		assert_eq!(Config::draw_size(3, &(6..7), &(2..3), |_| 1), (6, 2), "what is asked for is not refused");
 	}
 }

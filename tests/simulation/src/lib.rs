@@ -34,4 +34,4 @@ pub mod trace;
 pub mod world;
 
 pub use config::{Config, Fault};
-pub use world::World;
+pub use world::{ParaFigures, World};

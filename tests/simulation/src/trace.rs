@@ -9,19 +9,30 @@ pub struct Log {
 	lines: VecDeque<String>,
 	lines_max: usize,
 	count: u64,
+	/// Of all lines but those in `unhashed`.
 	hash: H256,
+	/// The newest lines: hashed together, because there are many.
+	unhashed: String,
 }
+
+/// Bytes of lines that are hashed together.
+const HASHED_BYTES: usize = 1 << 16;
 
 impl Log {
 	/// Keeps so many lines.
 	pub fn new(lines_max: usize) -> Self {
-		Self { lines: VecDeque::new(), lines_max, count: 0, hash: H256::zero() }
+		Self { lines: VecDeque::new(), lines_max, count: 0, hash: H256::zero(), unhashed: String::new() }
 	}
 
 	/// Adds a line.
 	pub fn push(&mut self, now: Timestamp, what: fmt::Arguments<'_>) {
 		let line = format!("{} {what}", now.unix_ms);
-		self.hash = Blake2Hasher::hash(&[self.hash.as_bytes(), line.as_bytes()].concat());
+		self.unhashed.push_str(&line);
+		self.unhashed.push('\n');
+		if self.unhashed.len() >= HASHED_BYTES {
+			self.hash = self.hash();
+			self.unhashed.clear();
+		}
 		self.count += 1;
 		self.lines.push_back(line);
 		while self.lines.len() > self.lines_max {
@@ -41,6 +52,6 @@ impl Log {
 
 	/// A hash of all lines.
 	pub fn hash(&self) -> H256 {
-		self.hash
+		Blake2Hasher::hash(&[self.hash.as_bytes(), self.unhashed.as_bytes()].concat())
 	}
 }

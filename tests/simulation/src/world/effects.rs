@@ -43,6 +43,9 @@ impl World {
 		}
 		while let Some(effect) = effects.pop() {
 			match effect {
+				Effect::Network(effect) if self.nodes[node].fault().is_none() => {
+					self.carry_out_network(node, effect);
+				},
 				Effect::Network(effect) => {
 					for effect in self.tamper(node, effect) {
 						self.carry_out_network(node, effect);
@@ -113,8 +116,19 @@ impl World {
 			Stage::Dropped(reason) => reason.label(),
 			_ => "",
 		};
-		let Trace { subsystem, candidate, .. } = trace;
-		self.log.push(self.now, format_args!("node {node} {subsystem} {stage} {reason} {candidate:?}"));
+		let Trace { subsystem, candidate, para, relay_parent, .. } = trace;
+		let (of, at) = (para.map_or(0, |para| para.0), relay_parent.unwrap_or_default());
+		self.log.push(
+			self.now,
+			format_args!("node {node} {subsystem} {stage} {reason} {candidate:?} of {of} at {at}"),
+		);
+		if let (Some(candidate), Some(para), Some(at), Stage::Built) =
+			(candidate, para, relay_parent, trace.stage)
+		{
+			if self.nodes[node].is_honest() {
+				self.built.insert(*candidate, (*para, self.ledger.number_of(*at)));
+			}
+		}
 		if let (Some(candidate), Stage::Introduced | Stage::Seconded) = (candidate, trace.stage) {
 			if self.candidates.back() != Some(candidate) {
 				self.candidates.push_back(*candidate);

@@ -58,6 +58,26 @@ const LINES_MAX: usize = 1 << 16;
 const HOSTILE_STREAM: u64 = 3;
 const ROLES_STREAM: u64 = 4;
 
+/// Relay blocks from a candidate's scheduling parent to its inclusion, if all goes well.
+const IN_FLIGHT_BLOCKS: u32 = 2;
+
+/// What became of a para's blocks.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct ParaFigures {
+	/// The para.
+	pub para: ParaId,
+	/// Its cores.
+	pub cores: u32,
+	/// Relay blocks from the first one with an inclusion on.
+	pub relay_blocks: u32,
+	/// Blocks that these included.
+	pub included: u64,
+	/// Blocks that honest collators built early enough to be included, also those on forks.
+	pub due: u64,
+	/// Those of them that were.
+	pub due_included: u64,
+}
+
 /// The bytes of a key: the same for all that a validator signs.
 fn raw(key: &impl AsRef<[u8]>) -> Vec<u8> {
 	key.as_ref().to_vec()
@@ -91,7 +111,8 @@ pub struct World {
 	now: Timestamp,
 	steps: u64,
 	sequence: u64,
-	queue: BTreeMap<(Timestamp, u64), Item>,
+	/// What will happen, in this order; boxed, because items are large and entries move.
+	queue: BTreeMap<(Timestamp, u64), Box<Item>>,
 	nodes: Vec<Node>,
 	network: Network,
 	ledger: Arc<Ledger>,
@@ -111,6 +132,8 @@ pub struct World {
 	best: (u32, Hash),
 	finalized: (u32, Hash),
 	events: BTreeMap<Hash, Vec<CandidateEvent>>,
+	/// What honest collators built: the para, and the number of the scheduling parent.
+	built: BTreeMap<CandidateHash, (ParaId, u32)>,
 	/// Chunks of data that somebody encoded lately: every validator of a group encodes the same.
 	encoded: VecDeque<(Hash, Encoding)>,
 	/// Candidates that were lately spoken of.
@@ -149,7 +172,7 @@ impl World {
 			sequence: 0,
 			queue: BTreeMap::new(),
 			nodes: Vec::new(),
-			network: Network::new(config.seed, config.latency_ms.clone(), config.loss_per_mille),
+			network: Network::new(&config),
 			contexts: Contexts::new(ledger.clone()),
 			ledger,
 			authorities: keys.iter().enumerate().map(|(node, pair)| (raw(&pair.public()), node)).collect(),
@@ -162,6 +185,7 @@ impl World {
 			best: (0, genesis),
 			finalized: (0, genesis),
 			events: BTreeMap::new(),
+			built: BTreeMap::new(),
 			encoded: VecDeque::new(),
 			candidates: VecDeque::new(),
 			halves: Vec::new(),
@@ -198,7 +222,7 @@ impl World {
 			let Some(((at, _), item)) = self.queue.pop_first() else { return };
 			self.now = at;
 			self.steps += 1;
-			self.step(item);
+			self.step(*item);
 		}
 	}
 
@@ -251,6 +275,34 @@ impl World {
 		}
 		included.reverse();
 		included
+	}
+
+	/// What became of each para's blocks, on the best chain.
+	pub fn figures(&self) -> Vec<ParaFigures> {
+		let due = self.best.0.saturating_sub(IN_FLIGHT_BLOCKS);
+		let mut figures: BTreeMap<ParaId, ParaFigures> = BTreeMap::new();
+		for (para, cores) in self.config.para_cores() {
+			figures.insert(para, ParaFigures { para, cores, ..ParaFigures::default() });
+		}
+		let mut first = BTreeMap::new();
+		for (hash, header) in self.ledger.chain(self.best.1) {
+			for event in self.events.get(&hash).into_iter().flatten() {
+				let CandidateEvent::CandidateIncluded(receipt, ..) = event else { continue };
+				let Some(of) = figures.get_mut(&receipt.descriptor.para_id) else { continue };
+				of.included += 1;
+				first.insert(of.para, header.number);
+				let built = self.built.get(&receipt.hash());
+				of.due_included += u64::from(built.is_some_and(|(_, at)| *at <= due));
+			}
+		}
+		for (para, at) in self.built.values() {
+			let Some(of) = figures.get_mut(para) else { continue };
+			of.due += u64::from(*at <= due);
+		}
+		for of in figures.values_mut() {
+			of.relay_blocks = first.get(&of.para).map_or(0, |first| self.best.0 + 1 - first);
+		}
+		figures.into_values().collect()
 	}
 
 	/// Validators that mean harm, with what they do.
@@ -403,7 +455,7 @@ impl World {
 
 	fn at(&mut self, at: Timestamp, item: Item) {
 		self.sequence += 1;
-		self.queue.insert((at, self.sequence), item);
+		self.queue.insert((at, self.sequence), Box::new(item));
 	}
 
 	/// A number that was not given before.
