@@ -45,17 +45,23 @@ struct Leaf {
 	session: Arc<SessionContext>,
 	context: SigningContext,
 	bitfields: BTreeMap<ValidatorIndex, Signed<AvailabilityBitfield>>,
-	/// What each peer sent us.
-	received: BTreeMap<PeerId, BTreeSet<ValidatorIndex>>,
-	/// What we sent each peer.
-	sent: BTreeMap<PeerId, BTreeSet<ValidatorIndex>>,
+	/// What each peer has.
+	known: BTreeMap<PeerId, Known>,
+}
+
+/// Whose bitfields a peer has.
+#[derive(Default)]
+struct Known {
+	/// It sent them.
+	received: BTreeSet<ValidatorIndex>,
+	/// We sent them.
+	sent: BTreeSet<ValidatorIndex>,
 }
 
 impl Leaf {
 	fn is_known_to(&self, peer: &PeerId, validator: ValidatorIndex) -> bool {
-		[&self.received, &self.sent]
-			.iter()
-			.any(|known| known.get(peer).is_some_and(|known| known.contains(&validator)))
+		let known = self.known.get(peer);
+		known.is_some_and(|known| known.received.contains(&validator) || known.sent.contains(&validator))
 	}
 }
 
@@ -130,8 +136,7 @@ impl Gossip {
 			session: leaf.block.session.clone(),
 			context: leaf.block.signing_context(),
 			bitfields: BTreeMap::new(),
-			received: BTreeMap::new(),
-			sent: BTreeMap::new(),
+			known: BTreeMap::new(),
 		});
 	}
 
@@ -185,8 +190,7 @@ impl Gossip {
 	fn forget(&mut self, peer: &PeerId) {
 		self.peers.remove(peer);
 		for leaf in self.leaves.values_mut() {
-			leaf.received.remove(peer);
-			leaf.sent.remove(peer);
+			leaf.known.remove(peer);
 		}
 	}
 
@@ -248,7 +252,7 @@ impl Gossip {
 			let change = Reputation::CostMajor("bitfield of a validator that does not exist");
 			return Err((Reason::NotValidator, Some(change)));
 		};
-		if !leaf.received.entry(peer.clone()).or_default().insert(validator) {
+		if !leaf.known.entry(peer.clone()).or_default().received.insert(validator) {
 			return Err((Reason::DuplicateMessage, Some(Reputation::CostMinorRepeated("repeated bitfield"))));
 		}
 		if let Some(known) = leaf.bitfields.get(&validator) {
@@ -258,7 +262,7 @@ impl Gossip {
 		}
 		let Some(checked) = check_signed(&*self.verifier, &leaf.context, key, unchecked) else {
 			// It said nothing about the validator, so it may still bring the good one.
-			leaf.received.entry(peer.clone()).or_default().remove(&validator);
+			leaf.known.entry(peer.clone()).or_default().received.remove(&validator);
 			let change = Reputation::CostMajor("bitfield with an invalid signature");
 			return Err((Reason::InvalidSignature, Some(change)));
 		};
@@ -326,7 +330,7 @@ impl Gossip {
 		let Some(bitfield) = leaf.bitfields.get(&validator) else { return };
 		let message = BitfieldMessage::Bitfield(*relay_parent, bitfield.as_unchecked().clone());
 		for peer in &peers {
-			leaf.sent.entry(peer.clone()).or_default().insert(validator);
+			leaf.known.entry(peer.clone()).or_default().sent.insert(validator);
 		}
 		let message = ValidationMessage::Bitfield(message);
 		effects.push(Effect::Network(NetworkEffect::SendValidation { peers, message }));
