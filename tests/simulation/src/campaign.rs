@@ -194,6 +194,9 @@ pub fn command(config: &Config, blocks: u32) -> String {
 	if let Some(pause) = config.retransmit_ms {
 		command.push_str(&format!(" --retransmit-ms {pause}"));
 	}
+	if config.segments {
+		command.push_str(" --segments");
+	}
 	let list = |items: Vec<String>| items.join(",");
 	let faults = list(config.faults.iter().map(|fault| fault.name().into()).collect());
 	command.push_str(&format!(" --faults {}", if faults.is_empty() { "none" } else { &faults }));
@@ -238,10 +241,11 @@ mod tests {
 		config.spared = [2, 3].into();
 		config.latency_ms = 200..200;
 		config.retransmit_ms = Some(400);
+		config.segments = true;
 		assert_eq!(
 			command(&config, 31),
 			"headway-simulate --seeds 4..5 --blocks 31 --validators 20 --paras 5 --elastic 1 --session-slots 25 \
-			 --adversaries 6 --latency-ms 200..200 --retransmit-ms 400 --faults crash,spam --spare 2,3",
+			 --adversaries 6 --latency-ms 200..200 --retransmit-ms 400 --segments --faults crash,spam --spare 2,3",
 		);
 	}
 }

@@ -56,6 +56,9 @@ struct Args {
 	/// Milliseconds after which what is lost is sent again, as TCP and QUIC do; otherwise lost notifications are gone.
 	#[arg(long)]
 	retransmit_ms: Option<u64>,
+	/// Validators run the side of the collator protocol that knows segments.
+	#[arg(long)]
+	segments: bool,
 	/// Also say what became of each para's blocks.
 	#[arg(long)]
 	report: bool,
@@ -115,6 +118,7 @@ impl Args {
 			latency_ms: self.latency_ms.clone(),
 			loss_per_mille: self.loss_per_mille,
 			retransmit_ms: self.retransmit_ms,
+			segments: self.segments,
 			..Config::stormy(seed, validators, paras)
 		}
 	}
