@@ -127,7 +127,7 @@ pub fn register<Net: NetworkBackend<Block, Hash>>(
 /// blocks and lose its rewards unnoticed.
 pub fn start(parts: Parts, task_manager: &TaskManager) -> Result<(), Error> {
 	let folder = parts.database.ok_or(Error::NoDatabasePath)?;
-	let storage = Arc::new(Storage::open(&folder.join("parachains").join("db"))?);
+	let storage = Arc::new(Storage::open(folder.join("parachains").join("db"))?);
 	let metrics = headway_overseer::metrics::Metrics::register(parts.registry.as_ref())?;
 	let spawner = task_manager.spawn_essential_handle();
 

@@ -99,9 +99,9 @@ mod tests {
 	#[test]
 	fn votes_are_followed_by_eight_bits_of_core_index() {
 		for (votes, core, bits_expected) in [
-			(&bits![u8, Lsb0; 1, 0, 1, 0, 1][..], 3, 13),
-			(&bits![u8, Lsb0; 0, 0, 0, 0, 0, 0, 0, 1, 1][..], 255, 17),
-			(&bits![u8, Lsb0; 1][..], 0, 9),
+			(bits![u8, Lsb0; 1, 0, 1, 0, 1], 3, 13),
+			(bits![u8, Lsb0; 0, 0, 0, 0, 0, 0, 0, 1, 1], 255, 17),
+			(bits![u8, Lsb0; 1], 0, 9),
 		] {
 			let backed = BackedCandidate::new(candidate(2), Vec::new(), votes.to_bitvec(), CoreIndex(core));
 			assert_eq!(backed.validator_indices.len(), bits_expected);

@@ -144,7 +144,7 @@ pub enum FeatureIndex {
 impl FeatureIndex {
 	/// Whether the feature is on.
 	pub fn is_set(self, features: &NodeFeatures) -> bool {
-		features.get(self as usize).map_or(false, |bit| *bit)
+		features.get(self as usize).is_some_and(|bit| *bit)
 	}
 }
 

@@ -7,10 +7,8 @@
 //! arguments that a Substrate executor expects, and writes a Rust file with the blob in it.
 //!
 //! ```no_run
-//! // build.rs; `headway-wasm-build` is an optional build dependency behind the feature `std`.
-//! fn main() {
-//!     headway_wasm_build::Blob::new("headway-relay-runtime").runtime().build();
-//! }
+//! // In `main` of build.rs; `headway-wasm-build` is an optional build dependency behind the feature `std`.
+//! headway_wasm_build::Blob::new("headway-relay-runtime").runtime().build();
 //! ```
 //! ```text
 //! // lib.rs

@@ -49,7 +49,7 @@ pub fn traffic(
 		let channel = leaf.constraints.hrmp_channels_out.iter().find(|(id, _)| id == *recipient);
 		channel.is_some_and(|(_, limits)| limits.messages_remaining > sent)
 	};
-	let due = number % outgoing.every.max(1) == 0;
+	let due = number.is_multiple_of(outgoing.every.max(1));
 	let outbound: Vec<_> = outgoing
 		.recipients
 		.iter()

@@ -67,7 +67,7 @@ fn a_malformed_specification_is_an_error_that_names_file_and_field() {
 
 #[test]
 fn an_unknown_chain_is_an_error_that_lists_the_known_ones() {
-	let error = load("no-such-chain").err().expect("there is no such chain").to_string();
+	let error = load("no-such-chain").expect_err("there is no such chain").to_string();
 	assert!(
 		error.contains("no-such-chain") && error.contains("`local`") && error.contains("`dev`"),
 		"{error}"

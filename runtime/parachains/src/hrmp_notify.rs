@@ -43,6 +43,8 @@ pub struct DownwardNotices<T>(PhantomData<T>);
 
 /// Instructions of XCM about channels, by their indices in the format.
 #[derive(Encode)]
+// So they are called in XCM.
+#[allow(clippy::enum_variant_names)]
 enum Instruction {
 	#[codec(index = 7)]
 	HrmpNewChannelOpenRequest {

@@ -65,7 +65,7 @@ pub mod pallet {
 			assert!(self.epoch_duration >= 4, "a session needs at least 4 slots");
 			// Blocks may follow each other at half of a slot, so it has to be even.
 			assert!(
-				self.slot_duration >= 200 && self.slot_duration % 2 == 0,
+				self.slot_duration >= 200 && self.slot_duration.is_multiple_of(2),
 				"slots have an even number of milliseconds, at least 200"
 			);
 			EpochDuration::<T>::put(self.epoch_duration);

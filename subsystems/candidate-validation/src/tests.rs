@@ -269,10 +269,10 @@ fn v16_a_version_3_descriptor_is_checked_against_both_sessions() {
 #[test]
 fn v17_signals_are_checked_when_backing_and_not_when_approving() {
 	let wrong_core = UmpSignal::SelectCore(CoreSelector(0), ClaimQueueOffset(1));
-	let backing = case(1, ExecutionKind::Backing, &[wrong_core.clone()]);
+	let backing = case(1, ExecutionKind::Backing, std::slice::from_ref(&wrong_core));
 	assert_eq!(Harness::new().run(&backing), invalid(Reason::UmpSignals));
 	for kind in [ExecutionKind::Approval, ExecutionKind::Dispute] {
-		let approval = case(1, kind, &[wrong_core.clone()]);
+		let approval = case(1, kind, std::slice::from_ref(&wrong_core));
 		assert!(matches!(Harness::new().run(&approval), Ok(ValidationOutcome::Valid { .. })));
 	}
 }

@@ -93,6 +93,8 @@ enum Internal {
 	Provisioner(provisioner::Event),
 }
 
+// `from_` says whose effect it is that is carried on.
+#[allow(clippy::wrong_self_convention)]
 impl Validator {
 	/// Machines that know nothing yet.
 	pub fn new(config: Config, signer: Arc<dyn Signer>, verifier: Arc<dyn Verifier>) -> Self {

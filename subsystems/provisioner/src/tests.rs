@@ -462,9 +462,9 @@ fn requests_per_leaf_are_bounded() {
 #[test]
 fn two_requests_are_answered_each() {
 	let mut harness = Harness::new(leaf("p1"));
-	let candidate = backed(1, 1, false);
-	assert_eq!(harness.provide(std::slice::from_ref(&candidate)).backed_candidates, [candidate.clone()]);
-	assert_eq!(harness.provide(std::slice::from_ref(&candidate)).backed_candidates, [candidate]);
+	let candidates = [backed(1, 1, false)];
+	assert_eq!(harness.provide(&candidates).backed_candidates, candidates);
+	assert_eq!(harness.provide(&candidates).backed_candidates, candidates);
 }
 
 #[test]

@@ -300,7 +300,7 @@ impl GridTracker {
 		// To somebody who told us already, an acknowledgement says all.
 		let told = view.receiving.iter().filter(|v| mutual(v).is_some_and(|mutual| mutual.remote.is_some()));
 		targets.extend(told.map(|validator| (*validator, ManifestKind::Acknowledgement)));
-		targets.retain(|validator, _| !mutual(validator).is_some_and(|mutual| mutual.local.is_some()));
+		targets.retain(|validator, _| mutual(validator).is_none_or(|mutual| mutual.local.is_none()));
 		for (validator, kind) in &targets {
 			self.pending_manifests.entry(*validator).or_default().insert(candidate, *kind);
 		}

@@ -57,8 +57,6 @@ use std::{
 
 /// What can happen to statement distribution.
 #[derive(Clone, Debug)]
-// Moved once, from the driver's inbox to the handler.
-#[allow(clippy::large_enum_variant)]
 pub enum Event {
 	/// The active leaves changed.
 	Leaves(LeavesUpdate),
@@ -91,8 +89,6 @@ pub enum Event {
 
 /// What statement distribution asks for.
 #[derive(Clone, PartialEq, Debug)]
-// Moved once, from the handler to whoever carries it out.
-#[allow(clippy::large_enum_variant)]
 pub enum Effect {
 	/// Something of the network.
 	Network(NetworkEffect),

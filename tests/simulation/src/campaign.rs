@@ -156,10 +156,10 @@ fn shrink_with(
 		smallest.2.adversaries.clone()
 	};
 	let mut hostile = BTreeSet::new();
-	for fault in config.faults.iter().copied() {
+	for fault in &config.faults {
 		let adversaries = attempt(&|config| {
 			let mut config = config.clone();
-			config.faults.remove(&fault);
+			config.faults.remove(fault);
 			config
 		});
 		hostile = adversaries.into_iter().map(|(node, _)| node).collect();

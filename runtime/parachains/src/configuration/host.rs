@@ -297,7 +297,7 @@ mod bits {
 		}
 		let first = usize::from(head.index);
 		let end = usize::try_from(bits).ok().and_then(|bits| first.checked_add(bits));
-		if end.map_or(true, |end| first >= 8 || end > data.len() * 8) {
+		if end.is_none_or(|end| first >= 8 || end > data.len() * 8) {
 			return Err(D::Error::custom("bit vector is longer than its data"));
 		}
 		Ok((first..end.unwrap_or(first)).map(|i| data[i / 8] & (1 << (i % 8)) != 0).collect())

@@ -137,7 +137,8 @@ fn approvals_together_with_others_count_up_to_the_configured_number() {
 
 #[test]
 fn disputes_that_must_not_come_on_chain_are_filtered() {
-	let cases: [(u32, &[(u32, Vote)], SetError); 7] = [
+	type Case = (u32, &'static [(u32, Vote)], SetError);
+	let cases: [Case; 7] = [
 		(0, &[], SetError::NoNewVotes),
 		(0, &[(9, Against)], SetError::NoNewVotes),
 		(0, &[(0, Seconded), (1, For)], SetError::SingleSided),
@@ -197,7 +198,8 @@ fn refused_backing_vote_leaves_the_explicit_vote_in_place() {
 
 #[test]
 fn import_refuses_what_the_filter_drops() {
-	let cases: [(&[(u32, Vote)], Error<Test>); 7] = [
+	type Case = (&'static [(u32, Vote)], Error<Test>);
+	let cases: [Case; 7] = [
 		(&[(0, For), (1, Against)], Error::MissingBackingVotes),
 		(&[(0, Seconded), (1, For)], Error::SingleSidedDispute),
 		(&[(0, Seconded), (0, Against)], Error::UnconfirmedDispute),
@@ -438,7 +440,7 @@ fn forgotten_sessions_are_removed_over_several_blocks() {
 	let mut left = Vec::new();
 	loop {
 		ext.commit_all().expect("there is no open transaction");
-		ext.execute_with(|| ParasDisputes::initializer_initialize());
+		ext.execute_with(ParasDisputes::initializer_initialize);
 		left.push(ext.execute_with(|| Included::<Test>::iter_keys().count()));
 		if ext.execute_with(|| !PruningSession::<Test>::exists()) {
 			break;

@@ -130,7 +130,7 @@ mod benchmarks {
 		#[extrinsic_call]
 		_(RawOrigin::Root, c);
 
-		assert!(pairs.iter().all(|pair| HrmpChannels::<T>::contains_key(pair)));
+		assert!(pairs.iter().all(HrmpChannels::<T>::contains_key));
 	}
 
 	/// `c` channels that are to be closed.
@@ -146,7 +146,7 @@ mod benchmarks {
 		#[extrinsic_call]
 		_(RawOrigin::Root, c);
 
-		assert!(!pairs.iter().any(|pair| HrmpChannels::<T>::contains_key(pair)));
+		assert!(!pairs.iter().any(HrmpChannels::<T>::contains_key));
 	}
 
 	/// `c` requests, the last of which is withdrawn.

@@ -83,7 +83,7 @@ impl Voters {
 		let mut voters = voted.iter_ones().collect::<Vec<_>>().into_iter();
 		let mut voted = voted.to_bitvec();
 		removed.iter().for_each(|position| voted.set(*position, false));
-		candidate.validity_votes.retain(|_| voters.next().map_or(true, |voter| !removed.contains(&voter)));
+		candidate.validity_votes.retain(|_| voters.next().is_none_or(|voter| !removed.contains(&voter)));
 		candidate.set_validator_indices_and_core_index(voted, injected);
 		candidate.validity_votes.len() < self.needed(group)
 	}

@@ -311,7 +311,7 @@ fn spoil(candidate: &mut Candidate, chain: &Chain, entropy: &mut Entropy) {
 		_ => {
 			// So large that one or two of them do not fit into a block. Rare: they take long.
 			if entropy.chance(48) {
-				let mebibytes = if byte % 2 == 0 { 3 } else { 5 };
+				let mebibytes = if byte.is_multiple_of(2) { 3 } else { 5 };
 				commitments.new_validation_code = Some(ValidationCode(vec![byte; mebibytes << 20]));
 			}
 		},
@@ -341,7 +341,7 @@ fn spoil_votes(backed: &mut BackedCandidate, entropy: &mut Entropy) {
 			let bit = votes[position];
 			votes.set(position, !bit);
 		},
-		4 => votes.resize(usize::from(byte % 20), byte % 2 == 0),
+		4 => votes.resize(usize::from(byte % 20), byte.is_multiple_of(2)),
 		5 => core = None,
 		6 => core = Some(CoreIndex(byte.into())),
 		7 => votes.clear(),

@@ -104,7 +104,7 @@ fn number(n: u64) -> String {
 	let digits = n.to_string();
 	let mut out = String::new();
 	for (position, digit) in digits.chars().enumerate() {
-		if position > 0 && (digits.len() - position) % 3 == 0 {
+		if position > 0 && (digits.len() - position).is_multiple_of(3) {
 			out.push('_');
 		}
 		out.push(digit);

@@ -92,7 +92,7 @@ fn three_signals_are_dropped_and_none_is_fine_for_v2() {
 	let peer = UmpSignal::ApprovedPeer(vec![1, 2].try_into().expect("short"));
 	let three = [select(0, 0), peer.clone(), select(0, 0)];
 	assert_eq!(reason(|c| c.commit(signal(&three))), DropReason::Signals(UmpSignalError::TooMany));
-	for signals in [&[][..], &[select(0, 0)], &[peer.clone()], &[peer, select(0, 0)]] {
+	for signals in [&[][..], &[select(0, 0)], std::slice::from_ref(&peer), &[peer.clone(), select(0, 0)]] {
 		with_chain(config(), 4, 1, |chain| {
 			let candidate = chain.candidate(A, "genesis", "a1").commit(signal(signals)).back();
 			assert_eq!(dropped(chain, vec![candidate]), [], "{signals:?}");

@@ -56,7 +56,7 @@ fn invariants_hold_whatever_happens() {
 		let mut samples: BTreeMap<CandidateHash, Sample> = BTreeMap::new();
 		for _ in 0..150 {
 			let n = dice.roll(6) as u8;
-			let para = if n % 2 == 0 { A } else { B };
+			let para = if n.is_multiple_of(2) { A } else { B };
 			let effects = match dice.roll(12) {
 				0 => {
 					let mut effects = rig.connect(n, CollationVersion::V2);
