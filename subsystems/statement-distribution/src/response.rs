@@ -39,11 +39,11 @@ pub(crate) fn judge(
 	judge_candidate(parent, request, response)?;
 	let group = request.id.group;
 	let mut complete = judge_statements(verifier, parent, request, response);
-	if !parent.is_local_group(group) {
-		if !votes_of(parent, group, &complete.statements).back(parent.threshold(group)) {
-			let change = Reputation::CostMajor("response with too few statements");
-			return Err(Invalid { change, reason: Reason::TooFewVotes });
-		}
+	if !parent.is_local_group(group)
+		&& !votes_of(parent, group, &complete.statements).back(parent.threshold(group))
+	{
+		let change = Reputation::CostMajor("response with too few statements");
+		return Err(Invalid { change, reason: Reason::TooFewVotes });
 	}
 	complete.changes.push(Reputation::BenefitMajor("candidate response"));
 	Ok(complete)

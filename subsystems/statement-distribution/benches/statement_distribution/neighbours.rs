@@ -384,7 +384,7 @@ impl Neighbours {
 				let Some((_, Planned { input, copied })) = self.planned.pop_first() else { break };
 				let sent_at = Timestamp::from_unix_ms(self.now.unix_ms - LATENCY_MS);
 				let told = copied.and_then(|copied| self.told.get(&copied));
-				if !told.is_some_and(|told| *told <= sent_at) {
+				if told.is_none_or(|told| *told > sent_at) {
 					self.happen(occasion(&input), Input::Event(input));
 				}
 			} else {
