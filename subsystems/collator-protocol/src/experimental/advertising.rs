@@ -160,6 +160,8 @@ impl ExperimentalSide {
 		if is_v1 && self.view.leaf(&at).is_none() {
 			return Err(Reason::SchedulingParentNotInScope);
 		}
+		// As a guard, the condition would leave those that come in time to the arm of other versions' relay parents.
+		#[allow(clippy::collapsible_match)]
 		match segment.descriptor {
 			Some(OfferedDescriptor { version: CandidateDescriptorVersion::V3, .. }) => {
 				if !is_in_time(&self.view, now, self.config.slot_duration, &at) {
