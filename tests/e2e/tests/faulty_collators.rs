@@ -2,7 +2,7 @@
 //! metrics and `headway explain`.
 
 use headway_e2e::{program, TestNetwork};
-use headway_rpc_api::{CandidateView, DropView, EvidenceView};
+use headway_rpc_api::{views::EvidenceView, CandidateView, DropView};
 use headway_testnet::{watch::Watch, Fault, Role};
 use std::{process::Command, time::Duration};
 
