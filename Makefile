@@ -99,5 +99,5 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 fuzz: ## Run the fuzz targets (or those in TARGETS), each for SECONDS (600)
 	cp Cargo.lock tests/fuzz/
 	set -e; for target in $(or $(TARGETS),$(FUZZ_TARGETS)); do \
-		$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $$target -- -max_total_time=$(or $(SECONDS),600) -max_len=4096; \
+		$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $$target -- -max_total_time=$(or $(SECONDS),600) -max_len=4096 -len_control=0; \
 	done

@@ -5,7 +5,7 @@
 
 use headway_machine::{
 	wire::{CollationMessage, CollatorMessageV1, CollatorMessageV2, CollatorMessageV3},
-	Effects, Evidence, NetworkEffect, Subsystem, Timestamp, View,
+	Effects, Evidence, NetworkEffect, Sizes, Subsystem, Timestamp, View,
 };
 use headway_pipeline::{Effect, Event};
 use headway_primitives::{BlockNumber, Hash};
@@ -100,6 +100,10 @@ impl<Machine: Subsystem<Event = Event, Effect = Effect>> Subsystem for Late<Mach
 	fn next_deadline(&self) -> Option<Timestamp> {
 		self.machine.next_deadline()
 	}
+
+	fn sizes(&self) -> Sizes {
+		self.machine.sizes()
+	}
 }
 
 /// Of what an effect advertises a collation, if it does.
@@ -141,6 +145,10 @@ mod tests {
 
 		fn next_deadline(&self) -> Option<Timestamp> {
 			None
+		}
+
+		fn sizes(&self) -> Sizes {
+			Sizes::default()
 		}
 	}
 

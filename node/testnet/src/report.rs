@@ -253,6 +253,7 @@ mod tests {
 			kind: "dropped".into(),
 			reason: reason.into(),
 			because: None,
+			evidence: None,
 			explanation: String::new(),
 			subsystem: String::new(),
 			first_ms: 0,

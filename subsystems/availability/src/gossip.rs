@@ -120,11 +120,10 @@ impl Gossip {
 		for leaf in self.leaves.values() {
 			let n_validators = leaf.session.n_validators();
 			sizes.note("bitfields", leaf.bitfields.len(), n_validators);
-			for known in [&leaf.received, &leaf.sent] {
-				sizes.note("bitfield_peers", known.len(), self.peers.len());
-				known
-					.values()
-					.for_each(|of_peer| sizes.note("bitfields_of_peer", of_peer.len(), n_validators));
+			sizes.note("bitfield_peers", leaf.known.len(), self.peers.len());
+			for known in leaf.known.values() {
+				sizes.note("bitfields_of_peer", known.received.len(), n_validators);
+				sizes.note("bitfields_of_peer", known.sent.len(), n_validators);
 			}
 		}
 		self.peers.values().for_each(|peer| sizes.note("heads", peer.heads.len(), VIEW_HEADS_MAX));

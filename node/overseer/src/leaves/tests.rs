@@ -146,3 +146,43 @@ async fn a_para_that_the_runtime_fails_on_is_left_out_alone() {
 	let leaf = update.activated.expect("checked");
 	assert_eq!(leaf.paras.keys().copied().collect::<Vec<_>>(), [ParaId(2000)]);
 }
+
+fn hash(n: usize) -> Hash {
+	Hash::from_low_u64_be(n as u64)
+}
+
+#[test]
+fn a_leaf_takes_the_place_of_its_parent_or_of_the_oldest() {
+	let mut active = Active::default();
+	assert_eq!(active.add(hash(1), 10, None), Some(vec![]));
+	assert_eq!(active.add(hash(2), 11, Some(hash(1))), Some(vec![hash(1)]));
+	for n in 3..=LEAVES_MAX + 1 {
+		assert_eq!(active.add(hash(n), 12, Some(hash(1))), Some(vec![]));
+	}
+	assert_eq!(active.add(hash(99), 12, Some(hash(1))), Some(vec![hash(2)]));
+	assert_eq!(active.0.len(), LEAVES_MAX);
+}
+
+#[test]
+fn a_leaf_for_which_there_is_no_place_displaces_none_and_is_not_told_of() {
+	let mut active = Active::default();
+	for n in 1..=LEAVES_MAX {
+		active.add(hash(n), 12, None);
+	}
+	let before = active.0.clone();
+	for number in [11, 12] {
+		assert_eq!(active.add(hash(99), number, None), None);
+	}
+	assert_eq!(active.0, before);
+	assert_eq!(active.add(hash(99), 12, Some(hash(3))), Some(vec![hash(3)]), "its parent's place");
+}
+
+#[test]
+fn leaves_below_finality_and_beside_it_go() {
+	let mut active = Active::default();
+	for (n, number) in [(1, 10), (2, 11), (3, 11), (4, 12)] {
+		active.add(hash(n), number, None);
+	}
+	assert_eq!(active.finalize(hash(3), 11), [hash(1), hash(2)]);
+	assert_eq!(active.0.into_keys().collect::<Vec<_>>(), [hash(3), hash(4)]);
+}
