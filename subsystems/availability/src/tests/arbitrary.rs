@@ -447,7 +447,7 @@ pub(crate) fn check_arbitrary(bytes: &[u8]) {
 
 #[cfg(test)]
 proptest! {
-	#![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
+	#![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
 	#[test]
 	fn nothing_panics_and_what_is_promised_is_on_disk_whatever_happens(

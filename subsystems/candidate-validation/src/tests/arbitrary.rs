@@ -239,7 +239,7 @@ pub(crate) fn check_arbitrary(bytes: &[u8]) {
 
 #[cfg(test)]
 proptest! {
-	#![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
+	#![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
 	#[test]
 	fn nothing_panics_and_every_request_has_one_verdict_whatever_happens(

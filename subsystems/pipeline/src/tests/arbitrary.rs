@@ -530,7 +530,7 @@ pub(crate) fn check_arbitrary(bytes: &[u8]) {
 
 #[cfg(test)]
 proptest! {
-	#![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
+	#![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
 	#[test]
 	fn whatever_happens_to_all_machines_nothing_panics_and_bounds_hold(

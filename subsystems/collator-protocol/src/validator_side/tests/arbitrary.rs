@@ -337,7 +337,7 @@ pub(crate) fn check_arbitrary(bytes: &[u8]) {
 
 #[cfg(test)]
 proptest! {
-	#![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
+	#![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
 	#[test]
 	fn nothing_panics_and_bounds_hold_whatever_happens(
