@@ -156,7 +156,7 @@ impl Measured {
 		let mut totals = Vec::new();
 		let mut group = criterion.benchmark_group("relay block");
 		group.sampling_mode(SamplingMode::Flat);
-		group.bench_function(&format!("{per_core} per core"), |bencher| {
+		group.bench_function(format!("{per_core} per core"), |bencher| {
 			bencher.iter_custom(|iterations| {
 				let mut sum = Duration::ZERO;
 				for _ in 0..iterations {
