@@ -1,7 +1,7 @@
 //! What a collator does wrong now and then if it is told to: for tests of what the relay chain makes of it.
 //!
 //! A fault changes one block, and what comes of it; the next one builds on the good blocks before. So the parachain goes on,
-//! a little slower.
+//! a little slower; but validators turn away who sent an invalid block, for a while.
 
 use crate::collator::Made;
 use clap::ValueEnum;
