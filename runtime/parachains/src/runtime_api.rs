@@ -33,7 +33,9 @@ pub fn validator_groups<T: initializer::Config>() -> (Vec<Vec<ValidatorIndex>>, 
 /// State of each core.
 pub fn availability_cores<T: initializer::Config>() -> Vec<CoreState> {
 	let claim_queue = scheduler::Pallet::<T>::claim_queue();
-	let timeout = scheduler::Pallet::<T>::availability_timeout_predicate();
+	// What the child will find: an author has to know which candidates time out in the block that it makes.
+	let child = now::<T>().saturating_add(1);
+	let timeout = scheduler::Pallet::<T>::availability_timeout_predicate_in(child);
 	let mut occupied: BTreeMap<CoreIndex, _> = inclusion::Pallet::<T>::occupied_cores().into_iter().collect();
 	let next_up = |core| {
 		let para_id = *claim_queue.get(&core)?.front()?;

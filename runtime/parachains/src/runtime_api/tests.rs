@@ -31,6 +31,8 @@ fn cores_are_occupied_scheduled_or_free() {
 		};
 		assert_eq!(first.candidate_hash, hash);
 		assert_eq!(first.occupied_since, now::<Test>() - 1);
+		let as_child = ParaScheduler::availability_timeout_predicate_in(now::<Test>() + 1);
+		assert_eq!(first.time_out_at, as_child(first.occupied_since).live_until);
 		assert_eq!(first.availability.count_ones(), 0);
 		assert_eq!(first.next_up_on_available.as_ref().map(|next| next.para_id), Some(PARA));
 		assert_eq!(first.next_up_on_available, first.next_up_on_time_out);

@@ -138,17 +138,27 @@ pub mod pallet {
 		/// Whether candidates may time out in this block: only shortly after a rotation, so that the group
 		/// that was rotated in finds a free core.
 		pub fn availability_timeout_check_required() -> bool {
-			let at = now::<T>().saturating_add(1);
+			Self::timeout_check_required_in(now::<T>())
+		}
+
+		fn timeout_check_required_in(block: BlockNumber) -> bool {
+			let at = block.saturating_add(1);
 			let period = configuration::ActiveConfig::<T>::get().scheduler_params.paras_availability_period;
 			at < Self::group_rotation_info(at).last_rotation_at().saturating_add(period)
 		}
 
 		/// Tells for the block in which a candidate was backed whether and when it times out.
 		pub fn availability_timeout_predicate() -> impl Fn(BlockNumber) -> AvailabilityTimeout {
-			let at = now::<T>();
+			Self::availability_timeout_predicate_in(now::<T>())
+		}
+
+		/// The same as the block `at` of this session will tell it.
+		pub fn availability_timeout_predicate_in(
+			at: BlockNumber,
+		) -> impl Fn(BlockNumber) -> AvailabilityTimeout {
 			let period = configuration::ActiveConfig::<T>::get().scheduler_params.paras_availability_period;
 			let next_rotation = Self::group_rotation_info(at).next_rotation_at();
-			let check = Self::availability_timeout_check_required();
+			let check = Self::timeout_check_required_in(at);
 			move |pending_since| {
 				let from = if check { pending_since } else { next_rotation };
 				let live_until = from.saturating_add(period);

@@ -95,6 +95,23 @@ fn candidates_time_out_only_after_a_rotation() {
 }
 
 #[test]
+fn a_block_is_told_of_timeouts_what_it_will_find_itself() {
+	with_chain(config(), 4, 1, |chain| {
+		// Across the rotations at blocks 21 and 41.
+		while chain.number() < 46 {
+			let at = chain.number();
+			let told = Pallet::<Test>::availability_timeout_predicate_in(at + 1);
+			chain.empty_block();
+			let found = Pallet::<Test>::availability_timeout_predicate();
+			for since in at.saturating_sub(6)..=at {
+				let [told, found] = [told(since), found(since)].map(|t| (t.timed_out, t.live_until));
+				assert_eq!(told, found, "at {at} since {since}");
+			}
+		}
+	});
+}
+
+#[test]
 fn empty_assignment_is_refused() {
 	with_chain(config(), 4, 1, |_| {
 		assert_noop!(
