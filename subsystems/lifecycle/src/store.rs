@@ -227,7 +227,7 @@ impl Lifecycle {
 	}
 
 	/// Paras of which something is known, ascending.
-	#[cfg(test)]
+	#[cfg(any(test, feature = "fuzzing"))]
 	pub(crate) fn paras(&self) -> impl Iterator<Item = ParaId> + '_ {
 		self.paras.keys().copied()
 	}
