@@ -14,8 +14,10 @@ const CRASHES_PER_MILLE: u64 = 400;
 const LOSS_PER_MILLE: u64 = 50;
 /// Slots that a partition lasts, or a node is down.
 const SLOTS_MAX: u64 = 4;
-/// Relay blocks until something is backed again, of any para.
-const RESUMES_AFTER: u32 = 2;
+/// Relay blocks until something is backed again, of any para: two, after the one that is made at the very moment in which
+/// all is well, of what its author heard in the storm. A node that starts in that moment never hears of what was voted
+/// for earlier, nor can it place what builds on that: a statement is sent to a validator once.
+const RESUMES_AFTER: u32 = 1 + 2;
 /// Relay blocks until something of every para is backed again. A core can be held for all of the availability period (4
 /// blocks) by a candidate that was backed in the storm; then its para needs the two blocks that every para needs, and two
 /// more where what was offered in the meantime built on the candidate that timed out.
