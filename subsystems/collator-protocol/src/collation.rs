@@ -39,6 +39,16 @@ pub(crate) struct OfferedCandidate {
 	pub(crate) parent_head_data_hash: Hash,
 }
 
+impl OfferedCandidate {
+	/// Its hash, if it is known by that.
+	pub(crate) fn hash(&self) -> Option<CandidateHash> {
+		match self.identity {
+			Identity::Candidate(hash) => Some(hash),
+			Identity::OutputHead(_) => None,
+		}
+	}
+}
+
 /// By what a candidate is known before it is fetched.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Identity {
@@ -59,10 +69,7 @@ pub(crate) struct OfferedDescriptor {
 impl Offer {
 	/// The candidate's hash, if it is known by that.
 	pub(crate) fn candidate_hash(&self) -> Option<CandidateHash> {
-		match self.candidate?.identity {
-			Identity::Candidate(hash) => Some(hash),
-			Identity::OutputHead(_) => None,
-		}
+		self.candidate?.hash()
 	}
 
 	/// How to ask for it.

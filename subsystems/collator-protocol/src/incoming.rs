@@ -58,10 +58,7 @@ pub(crate) struct Advertisement {
 impl Advertisement {
 	/// The candidate's hash; none in version 1.
 	pub(crate) fn candidate_hash(&self) -> Option<CandidateHash> {
-		match self.candidate?.identity {
-			Identity::Candidate(hash) => Some(hash),
-			Identity::OutputHead(_) => None,
-		}
+		self.candidate?.hash()
 	}
 }
 

@@ -6,13 +6,16 @@
 use crate::{
 	collation::{free_core_validation_data, Fault, Fetched, Offer},
 	validator_side::Effect,
+	NAME,
 };
 use headway_machine::{
 	wire::{CollationMessage, CollationVersion, CollatorMessageV1, CollatorMessageV2, CollatorMessageV3},
 	Effects, Evidence, NetworkEffect, ParentHead, PeerId, Reason, SecondRequest, Stage, Timestamp, Token,
-	Tokens, ValidationDataQuery, View,
+	Tokens, Trace, ValidationDataQuery, View,
 };
-use headway_primitives::{CandidateHash, Hash, ParaId, PersistedValidationData, SignedFullStatement};
+use headway_primitives::{
+	CandidateHash, CandidateReceiptV2, Hash, ParaId, PersistedValidationData, SignedFullStatement, Statement,
+};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A collation that backing looks at.
@@ -154,9 +157,49 @@ impl Seconding {
 		Step::Underway
 	}
 
+	/// Backing seconded a candidate. Answers it, if it came this way, and the collations that waited for its head.
+	pub(crate) fn seconded(
+		&mut self,
+		at: &Hash,
+		statement: &SignedFullStatement,
+	) -> (Option<Validating>, Vec<Fetched>) {
+		let validating = self.validating.remove(&(*at, statement.payload().candidate_hash()));
+		let head = match (&validating, statement.payload()) {
+			(Some(Validating { offer, output_head, .. }), _) => Some((offer.para, *output_head)),
+			// Not fetched by us, but children of it may be parked all the same.
+			(None, Statement::Seconded(receipt)) => {
+				Some((receipt.descriptor.para_id, receipt.descriptor.para_head))
+			},
+			(None, Statement::Valid(_)) => None,
+		};
+		(validating, head.map(|head| self.unpark(&head)).unwrap_or_default())
+	}
+
+	/// Backing found a candidate invalid. Answers it and the collations that waited for its head, which are lost too;
+	/// none if it did not come this way.
+	pub(crate) fn invalid(
+		&mut self,
+		now: Timestamp,
+		at: Hash,
+		receipt: &CandidateReceiptV2,
+		effects: &mut Effects<Effect>,
+	) -> Option<(Validating, Vec<Fetched>)> {
+		// The hash covers the commitments: another candidate with the same descriptor is not meant.
+		let Some(validating) = self.validating.remove(&(at, receipt.hash())) else {
+			let trace = Trace::new(now, NAME, Stage::Dropped(Reason::CandidateMismatch));
+			effects.trace(trace.relay_parent(at));
+			return None;
+		};
+		let children = self.unpark(&(validating.offer.para, validating.output_head));
+		for child in &children {
+			effects.trace(child.trace(now, Stage::Dropped(Reason::UnknownParentHead)));
+		}
+		Some((validating, children))
+	}
+
 	/// Collations that waited for a parent head.
-	pub(crate) fn unpark(&mut self, key: &(ParaId, Hash)) -> Vec<Fetched> {
-		self.parked.remove(key).unwrap_or_default()
+	fn unpark(&mut self, head: &(ParaId, Hash)) -> Vec<Fetched> {
+		self.parked.remove(head).unwrap_or_default()
 	}
 
 	/// All collations that wait for a parent head.

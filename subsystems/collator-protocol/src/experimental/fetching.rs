@@ -11,14 +11,13 @@ use crate::{
 	collation::{Fault, Fetched, Identity, Offer, OfferedCandidate},
 	seconding::{notify_seconded, Step, Validating},
 	validator_side::Effect,
-	NAME,
 };
 use headway_machine::{
 	Effects, LeafContext, NetworkEffect, PeerId, Reason, Recipient, Reputation, RequestError, Stage,
-	Timestamp, Token, Trace,
+	Timestamp, Token,
 };
 use headway_primitives::{
-	CandidateHash, CandidateReceiptV2, Hash, ParaId, PersistedValidationData, SignedFullStatement, Statement,
+	CandidateHash, CandidateReceiptV2, Hash, ParaId, PersistedValidationData, SignedFullStatement,
 };
 use std::{
 	cmp::Reverse,
@@ -314,22 +313,15 @@ impl ExperimentalSide {
 		statement: SignedFullStatement,
 		effects: &mut Effects<Effect>,
 	) {
-		let hash = statement.payload().candidate_hash();
-		if let Some(Validating { offer, output_head, .. }) =
-			self.seconding.validating.remove(&(scheduling_parent, hash))
-		{
+		let (collation, children) = self.seconding.seconded(&scheduling_parent, &statement);
+		if let Some(Validating { offer, .. }) = collation {
 			self.report(&offer.peer, Reputation::BenefitMinor("collation was seconded"), effects);
 			if let Some(peer) = self.connections.get(&offer.peer) {
 				notify_seconded(&offer.peer, peer.version, scheduling_parent, &statement, effects);
 			}
 			self.connections.touch(now, &offer.peer);
-			let waiting = self.seconding.unpark(&(offer.para, output_head));
-			self.ask_again(now, waiting, effects);
-		} else if let Statement::Seconded(receipt) = statement.payload() {
-			// Not fetched by us, but children of it may be parked all the same.
-			let waiting = self.seconding.unpark(&(receipt.descriptor.para_id, receipt.descriptor.para_head));
-			self.ask_again(now, waiting, effects);
 		}
+		self.ask_again(now, children, effects);
 		self.replan();
 	}
 
@@ -353,19 +345,15 @@ impl ExperimentalSide {
 		receipt: CandidateReceiptV2,
 		effects: &mut Effects<Effect>,
 	) {
-		// The hash covers the commitments: another candidate with the same descriptor is not meant.
-		let hash = receipt.hash();
-		let Some(Validating { offer, output_head, .. }) =
-			self.seconding.validating.remove(&(scheduling_parent, hash))
+		let Some((Validating { offer, .. }, children)) =
+			self.seconding.invalid(now, scheduling_parent, &receipt, effects)
 		else {
-			let trace = Trace::new(now, NAME, Stage::Dropped(Reason::CandidateMismatch));
-			return effects.trace(trace.relay_parent(scheduling_parent));
+			return;
 		};
-		self.forget_collation(&scheduling_parent, &hash);
+		self.forget_collation(&scheduling_parent, &receipt.hash());
 		self.slash(now, &offer, INVALID_COLLATION_SLASH, SlashReason::InvalidCollation, effects);
 		self.report_if_without_score(now, &offer, Reputation::Malicious("invalid collation"), effects);
-		for child in self.seconding.unpark(&(offer.para, output_head)) {
-			effects.trace(child.trace(now, Stage::Dropped(Reason::UnknownParentHead)));
+		for child in children {
 			self.forget_collation(&child.offer.scheduling_parent, &child.candidate_hash);
 		}
 	}

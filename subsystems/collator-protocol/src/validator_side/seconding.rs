@@ -1,13 +1,13 @@
 //! What becomes of fetched collations, and what backing says of them.
 
-use super::{Effect, ValidatorSide, NAME};
+use super::{Effect, ValidatorSide};
 use crate::{
 	collation::{Fault, Fetched},
 	seconding::{notify_seconded, Step, Validating},
 };
-use headway_machine::{Effects, Reason, Reputation, Stage, Timestamp, Token, Trace};
+use headway_machine::{Effects, Reputation, Stage, Timestamp, Token};
 use headway_primitives::{
-	CandidateHash, CandidateReceiptV2, Hash, ParaId, PersistedValidationData, SignedFullStatement, Statement,
+	CandidateHash, CandidateReceiptV2, Hash, PersistedValidationData, SignedFullStatement,
 };
 
 impl ValidatorSide {
@@ -53,30 +53,20 @@ impl ValidatorSide {
 		statement: SignedFullStatement,
 		effects: &mut Effects<Effect>,
 	) {
-		let hash = statement.payload().candidate_hash();
-		if let Some(Validating { fetch, offer, output_head }) =
-			self.seconding.validating.remove(&(scheduling_parent, hash))
-		{
+		let (collation, children) = self.seconding.seconded(&scheduling_parent, &statement);
+		if let Some(Validating { fetch, offer, .. }) = collation {
 			self.report(&offer.peer, Reputation::BenefitMinor("collation was seconded"), effects);
 			if let Some(peer) = self.peers.get(&offer.peer) {
 				notify_seconded(&offer.peer, peer.version, scheduling_parent, &statement, effects);
 			}
 			if let Some(block) = self.blocks.get_mut(&scheduling_parent) {
 				block.release(&scheduling_parent, fetch, &mut self.timers);
+				let hash = statement.payload().candidate_hash();
 				block.seconded.entry(offer.para).or_default().insert(hash);
 			}
-			self.unpark(now, (offer.para, output_head), effects);
-		} else if let Statement::Seconded(receipt) = statement.payload() {
-			// Not fetched by us, but children of it may be parked all the same.
-			self.unpark(now, (receipt.descriptor.para_id, receipt.descriptor.para_head), effects);
 		}
+		self.ask_again(now, children, effects);
 		self.room_made(now, effects);
-	}
-
-	/// The parent head is known now: goes on with the collations that waited for it.
-	fn unpark(&mut self, now: Timestamp, key: (ParaId, Hash), effects: &mut Effects<Effect>) {
-		let waiting = self.seconding.unpark(&key);
-		self.ask_again(now, waiting, effects);
 	}
 
 	/// Another member of the group may have seconded a parent: asks again for everything that is parked.
@@ -99,21 +89,13 @@ impl ValidatorSide {
 		receipt: CandidateReceiptV2,
 		effects: &mut Effects<Effect>,
 	) {
-		// The hash covers the commitments: another candidate with the same descriptor is not meant.
-		let Some(Validating { fetch, offer, output_head }) =
-			self.seconding.validating.remove(&(scheduling_parent, receipt.hash()))
+		let Some((Validating { fetch, offer, .. }, _)) =
+			self.seconding.invalid(now, scheduling_parent, &receipt, effects)
 		else {
-			effects.trace(
-				Trace::new(now, NAME, Stage::Dropped(Reason::CandidateMismatch))
-					.relay_parent(scheduling_parent),
-			);
 			return;
 		};
 		self.report(&offer.peer, Reputation::Malicious("invalid collation"), effects);
 		self.release(&scheduling_parent, fetch);
-		for child in self.seconding.unpark(&(offer.para, output_head)) {
-			effects.trace(child.trace(now, Stage::Dropped(Reason::UnknownParentHead)));
-		}
 		self.room_made(now, effects);
 	}
 
