@@ -4,7 +4,7 @@ use crate::{
 	clock::Clock,
 	leaves::{follow, ChainEvent, NewSession},
 	metrics::Metrics,
-	work::{restore, restore_scores, serve_storage, Workers},
+	work::{restore, serve_storage, Workers},
 };
 use headway_collator_protocol::experimental::Notice;
 use headway_lifecycle::{ChainEvents, Lifecycle, ParaSnapshot, Record};
@@ -165,7 +165,6 @@ where
 	for event in restore(&storage)? {
 		let _ = result_sender.send(event);
 	}
-	let _ = result_sender.send(restore_scores(&storage));
 	let job_results = result_sender.clone();
 	std::thread::spawn(move || serve_storage(storage, jobs, job_results));
 	let follower = follow(client.clone(), keystore, is_major_syncing, chain_sender);
@@ -263,8 +262,10 @@ where
 				}
 				self.metrics.leaves(self.leaves.len(), update.deactivated.len());
 				// Now they are as full as they get: much is forgotten with the blocks that it is about.
-				self.metrics.sizes(&self.machine.sizes());
-				self.metrics.sizes(&self.lifecycle.read().unwrap_or_else(PoisonError::into_inner).sizes());
+				self.metrics.sizes(|| {
+					let lifecycle = self.lifecycle.read().unwrap_or_else(PoisonError::into_inner);
+					[self.machine.sizes(), lifecycle.sizes(), self.chain_events.sizes()]
+				});
 				self.handle(Event::Leaves(update));
 				self.tell_view();
 			},

@@ -141,9 +141,10 @@ impl Metrics {
 		inner.pp_leaves.with_label_values(&["active"]).set(active as u64);
 	}
 
-	pub(crate) fn sizes(&self, sizes: &Sizes) {
+	/// How full containers are; not even looked at if nobody reads metrics.
+	pub(crate) fn sizes(&self, measure: impl FnOnce() -> [Sizes; 3]) {
 		let Some(inner) = &self.0 else { return };
-		for Size { machine, container, count, bound } in sizes.iter() {
+		for Size { machine, container, count, bound } in measure().iter().flat_map(Sizes::iter) {
 			inner.container_entries.with_label_values(&[machine, container]).set(*count as u64);
 			inner.container_bounds.with_label_values(&[machine, container]).set(*bound as u64);
 		}

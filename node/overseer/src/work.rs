@@ -1,6 +1,5 @@
 //! Carries out effects that are slow: on blocking threads, in worker processes, in the database.
 
-use headway_collator_protocol::experimental::ScoreWrite;
 use headway_machine::{Column as Of, ExecutionError, Signer, StorageKey, Token, WriteOp};
 use headway_pipeline::{Effect, Event};
 use headway_primitives::{
@@ -75,7 +74,7 @@ where
 				root: headway_erasure_coding::erasure_root(n_validators, &*data),
 			}),
 			Effect::Load { token, key } => self.store(StorageJob::Load { token, key }),
-			Effect::Write { token, batch } => self.store(StorageJob::Write { token, batch }),
+			Effect::Write { token, batch } => self.store(StorageJob::Write { token: Some(token), batch }),
 			Effect::QueryRelayParentInfo { token, at, session_index, relay_parent } => {
 				let client = self.client.clone();
 				self.blocking(move || {
@@ -90,7 +89,7 @@ where
 					Event::Included { token, candidates, registered }
 				});
 			},
-			Effect::WriteScores(writes) => self.store(StorageJob::WriteScores(writes)),
+			Effect::WriteScores(batch) => self.store(StorageJob::Write { token: None, batch }),
 			other => return Some(other),
 		}
 		None
@@ -183,9 +182,15 @@ where
 
 /// Something for the storage thread.
 pub(crate) enum StorageJob {
-	Load { token: Token, key: StorageKey },
-	Write { token: Token, batch: Vec<WriteOp> },
-	WriteScores(Vec<ScoreWrite>),
+	Load {
+		token: Token,
+		key: StorageKey,
+	},
+	/// Without a token nobody waits for it.
+	Write {
+		token: Option<Token>,
+		batch: Vec<WriteOp>,
+	},
 }
 
 /// Works on one job after the other, so that writes happen in the order in which machines asked for them.
@@ -214,22 +219,11 @@ pub(crate) fn serve_storage(
 				if let Err(error) = &written {
 					tracing::error!(
 						target: "parachain::overseer", changes = n, %error,
-						"writing to the database failed: what depends on it, a vote or stored data, is not promised to anybody",
+						"writing to the database failed: what depends on it, such as a vote, is not promised to anybody",
 					);
 				}
+				let Some(token) = token else { continue };
 				Event::Written { token, ok: written.is_ok() }
-			},
-			StorageJob::WriteScores(writes) => {
-				let column = Column::CollatorReputation;
-				let written =
-					storage.write_batch(writes.into_iter().map(|ScoreWrite { key, value }| match value {
-						Some(value) => Write::Put { column, key, value },
-						None => Write::Delete { column, key },
-					}));
-				if let Err(error) = written {
-					tracing::error!(target: "parachain::overseer", %error, "scores of collators are not stored");
-				}
-				continue;
 			},
 		};
 		if results.send(result).is_err() {
@@ -242,14 +236,20 @@ pub(crate) fn serve_storage(
 ///
 /// # Errors
 ///
-/// It cannot be read what this node signed: then nothing may be signed.
-pub(crate) fn restore(storage: &Storage) -> Result<[Event; 2], headway_storage::Error> {
+/// It cannot be read what this node signed: then nothing may be signed. All else is forgotten if it cannot be read.
+pub(crate) fn restore(storage: &Storage) -> Result<[Event; 3], headway_storage::Error> {
 	let votes = entries(storage, Column::Disputes, headway_backing::votes::VOTES)?;
-	let meta = entries(storage, Column::AvailabilityMeta, b"").unwrap_or_else(|error| {
-		tracing::error!(target: "parachain::overseer", %error, "stored availability data is not known any more");
-		Vec::new()
-	});
-	Ok([Event::RestoreVotes { entries: votes }, Event::Restore { entries: meta }])
+	let or_nothing = |column| {
+		entries(storage, column, b"").unwrap_or_else(|error| {
+			tracing::error!(target: "parachain::overseer", ?column, %error, "what is stored is not known any more");
+			Vec::new()
+		})
+	};
+	Ok([
+		Event::RestoreVotes { entries: votes },
+		Event::Restore { entries: or_nothing(Column::AvailabilityMeta) },
+		Event::RestoreScores { entries: or_nothing(Column::CollatorReputation) },
+	])
 }
 
 type Entries = Vec<(Vec<u8>, Vec<u8>)>;
@@ -262,20 +262,12 @@ fn entries(storage: &Storage, column: Column, prefix: &[u8]) -> Result<Entries, 
 	entries.collect()
 }
 
-/// The scores of collators that a former life of the node left behind.
-pub(crate) fn restore_scores(storage: &Storage) -> Event {
-	let entries = entries(storage, Column::CollatorReputation, b"").unwrap_or_else(|error| {
-		tracing::error!(target: "parachain::overseer", %error, "scores of collators are not known any more");
-		Vec::new()
-	});
-	Event::RestoreScores { entries }
-}
-
 fn column(column: Of) -> Column {
 	match column {
 		Of::Data => Column::AvailabilityData,
 		Of::Meta => Column::AvailabilityMeta,
 		Of::Votes => Column::Disputes,
+		Of::Scores => Column::CollatorReputation,
 	}
 }
 
@@ -296,16 +288,17 @@ mod tests {
 
 		let (jobs, queue) = mpsc::unbounded_channel();
 		let (results, mut events) = mpsc::unbounded_channel();
-		assert!(jobs.send(StorageJob::Write { token: Token(7), batch: vec![write] }).is_ok());
+		assert!(jobs.send(StorageJob::Write { token: Some(Token(7)), batch: vec![write] }).is_ok());
 		drop(jobs);
 		serve_storage(storage.clone(), queue, results);
 		assert!(matches!(events.try_recv(), Ok(Event::Written { token: Token(7), ok: true })));
 
 		drop(storage);
 		let storage = Storage::open(directory.path()).unwrap();
-		let [first, then] = restore(&storage).unwrap();
+		let [first, then, scores] = restore(&storage).unwrap();
 		let Event::RestoreVotes { entries } = first else { panic!("{first:?}") };
 		assert_eq!(entries, [(key.key, b"vote".to_vec())]);
 		assert!(matches!(then, Event::Restore { entries } if entries.is_empty()));
+		assert!(matches!(scores, Event::RestoreScores { entries } if entries.is_empty()));
 	}
 }

@@ -13,6 +13,8 @@ pub enum Column {
 	/// What this validator signed and must not contradict; read in order, all of it at the start. It has to survive a
 	/// failure of power as well.
 	Votes,
+	/// Scores of collators; all of it at the start.
+	Scores,
 }
 
 /// Where something is stored.

@@ -2,7 +2,7 @@
 
 use headway_availability as availability;
 use headway_collation_generation as collation_generation;
-use headway_collator_protocol::experimental::{Notice, ScoreWrite};
+use headway_collator_protocol::experimental::Notice;
 use headway_machine::{
 	wire::InboundRequest, Execution, ExecutionError, FragmentChainError, FragmentChainView, LeavesUpdate,
 	MisbehaviorReport, NetworkEffect, NetworkEvent, RequestError, StorageKey, SubmitSegment, Token, WriteOp,
@@ -252,8 +252,8 @@ pub enum Effect {
 		/// How many blocks: this one, its parent, and so on.
 		count: u32,
 	},
-	/// Store scores of collators: all of this or nothing, in the order of the effects. Not answered.
-	WriteScores(Vec<ScoreWrite>),
+	/// As [`Self::Write`], scores of collators. Not answered.
+	WriteScores(Vec<WriteOp>),
 	/// Something about collators is to be counted or logged.
 	CollatorNotice(Notice),
 	/// Answer to [`Event::InherentRequest`]; none if the parent is not in view.

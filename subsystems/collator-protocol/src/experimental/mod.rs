@@ -32,9 +32,11 @@ pub use connections::{PEERS_MAX, PEERS_PER_PARA_MAX};
 pub use finality::FINALIZED_BLOCKS_MAX;
 pub use notice::{score_range, Notice, SignalOutcome, SlashReason, SCORE_RANGES};
 pub use reputation::{
-	LoadError, ScoreWrite, Scores, FADE_AFTER, FAILED_FETCH_SLASH, INCLUSION_BUMP, INVALID_COLLATION_SLASH,
+	LoadError, Scores, FADE_AFTER, FAILED_FETCH_SLASH, INCLUSION_BUMP, INVALID_COLLATION_SLASH,
 	SCORES_PER_PARA_MAX,
 };
+#[cfg(feature = "fuzzing")]
+pub use tests::arbitrary::check_arbitrary;
 
 use crate::{
 	collation::Offer,
@@ -315,14 +317,4 @@ impl Subsystem for ExperimentalSide {
 	fn sizes(&self) -> Sizes {
 		self.measure()
 	}
-}
-
-/// For fuzz targets: runs the machine on the events that the bytes stand for.
-///
-/// # Panics
-///
-/// If the machine breaks what it promises.
-#[cfg(feature = "fuzzing")]
-pub fn check_arbitrary(bytes: &[u8]) {
-	tests::arbitrary::check_arbitrary(bytes)
 }

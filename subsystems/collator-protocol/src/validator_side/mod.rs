@@ -28,19 +28,16 @@ mod sizes;
 #[cfg_attr(not(test), allow(dead_code, unused_imports))]
 pub(crate) mod tests;
 
-use crate::{
-	collation::Offer,
-	experimental::{Notice, ScoreWrite},
-	incoming::Incoming,
-	seconding::Seconding,
-	NAME,
-};
+#[cfg(feature = "fuzzing")]
+pub use tests::arbitrary::check_arbitrary;
+
+use crate::{collation::Offer, experimental::Notice, incoming::Incoming, seconding::Seconding, NAME};
 use claims::Path;
 use fetching::Fetch;
 use headway_machine::{
 	wire::CollationMessage, CanSecondQuery, Effects, LeavesUpdate, NetworkEffect, NetworkEvent, PeerId,
 	PeerSet, Reason, Reputation, RequestError, SecondRequest, Sizes, Stage, Subsystem, Timestamp, Token,
-	Tokens, Trace, ValidationDataQuery, View,
+	Tokens, Trace, ValidationDataQuery, View, WriteOp,
 };
 use headway_primitives::{
 	BlockNumber, CandidateHash, CandidateReceiptV2, CollatorId, CommittedCandidateReceiptV2, CoreIndex, Hash,
@@ -204,7 +201,7 @@ pub enum Effect {
 		count: u32,
 	},
 	/// Store scores of collators: all of this or nothing, in the order of the effects. Not answered.
-	WriteScores(Vec<ScoreWrite>),
+	WriteScores(Vec<WriteOp>),
 	/// Something to be counted or logged.
 	Notice(Notice),
 }
@@ -503,14 +500,4 @@ impl Subsystem for ValidatorSide {
 	fn sizes(&self) -> Sizes {
 		self.measure()
 	}
-}
-
-/// For fuzz targets: runs the machine on the events that the bytes stand for.
-///
-/// # Panics
-///
-/// If the machine breaks what it promises.
-#[cfg(feature = "fuzzing")]
-pub fn check_arbitrary(bytes: &[u8]) {
-	tests::arbitrary::check_arbitrary(bytes)
 }

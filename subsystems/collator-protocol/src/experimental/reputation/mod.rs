@@ -17,9 +17,9 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-pub use stored::{LoadError, ScoreWrite};
+pub use stored::LoadError;
 
-use headway_machine::{PeerId, Timestamp};
+use headway_machine::{PeerId, Timestamp, WriteOp};
 use headway_primitives::{BlockNumber, ParaId};
 use std::{
 	collections::{BTreeMap, BTreeSet},
@@ -172,7 +172,7 @@ impl Scores {
 	}
 
 	/// What has to be written, all of it or nothing, so that what is stored is what is known.
-	pub fn save(&mut self) -> Vec<ScoreWrite> {
+	pub fn save(&mut self) -> Vec<WriteOp> {
 		if !self.is_unsaved() {
 			return Vec::new();
 		}

@@ -8,7 +8,7 @@
 //! | `Rep_paralist` | list of the paras |
 
 use codec::{DecodeAll, Encode};
-use headway_machine::{PeerId, Timestamp};
+use headway_machine::{Column, PeerId, StorageKey, Timestamp, WriteOp};
 use headway_primitives::{BlockNumber, ParaId};
 use std::collections::BTreeSet;
 
@@ -17,15 +17,6 @@ const META: &[u8] = b"Rep_meta";
 const LIST: &[u8] = b"Rep_paralist";
 /// Bytes of a peer id, at most.
 const PEER_ID_MAX: usize = 64;
-
-/// One change of what is stored.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ScoreWrite {
-	/// The key.
-	pub key: Vec<u8>,
-	/// What to store; none removes what is there.
-	pub value: Option<Vec<u8>>,
-}
 
 /// Why something that is stored cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -69,26 +60,27 @@ pub(super) fn read(key: &[u8], mut value: &[u8]) -> Result<Entry, LoadError> {
 	Ok(Entry::Para(para, of_para.collect::<Option<_>>().ok_or(LoadError::Para(para))?))
 }
 
-fn key_of(para: ParaId) -> Vec<u8> {
-	[PER_PARA, &para.0.to_be_bytes()].concat()
+fn key(key: Vec<u8>) -> StorageKey {
+	StorageKey { column: Column::Scores, key }
 }
 
-pub(super) fn para<'a>(
-	para: ParaId,
-	scores: impl Iterator<Item = (&'a PeerId, u16, Timestamp)>,
-) -> ScoreWrite {
+fn key_of(para: ParaId) -> StorageKey {
+	key([PER_PARA, &para.0.to_be_bytes()].concat())
+}
+
+pub(super) fn para<'a>(para: ParaId, scores: impl Iterator<Item = (&'a PeerId, u16, Timestamp)>) -> WriteOp {
 	let scores = scores.map(|(peer, score, since)| (peer.as_bytes(), (score, u128::from(since.unix_ms))));
-	ScoreWrite { key: key_of(para), value: Some(scores.collect::<Vec<_>>().encode()) }
+	WriteOp::Put { key: key_of(para), value: scores.collect::<Vec<_>>().encode() }
 }
 
-pub(super) fn no_para(para: ParaId) -> ScoreWrite {
-	ScoreWrite { key: key_of(para), value: None }
+pub(super) fn no_para(para: ParaId) -> WriteOp {
+	WriteOp::Delete { key: key_of(para) }
 }
 
-pub(super) fn height(height: Option<BlockNumber>) -> ScoreWrite {
-	ScoreWrite { key: META.to_vec(), value: Some(height.encode()) }
+pub(super) fn height(height: Option<BlockNumber>) -> WriteOp {
+	WriteOp::Put { key: key(META.to_vec()), value: height.encode() }
 }
 
-pub(super) fn list(paras: &BTreeSet<ParaId>) -> ScoreWrite {
-	ScoreWrite { key: LIST.to_vec(), value: Some(paras.iter().collect::<Vec<_>>().encode()) }
+pub(super) fn list(paras: &BTreeSet<ParaId>) -> WriteOp {
+	WriteOp::Put { key: key(LIST.to_vec()), value: paras.iter().collect::<Vec<_>>().encode() }
 }

@@ -1,5 +1,8 @@
 use super::*;
-use crate::validator_side::tests::{A, B};
+use crate::{
+	experimental::tests::stored,
+	validator_side::tests::{A, B},
+};
 use codec::Encode;
 
 fn id(n: u16) -> PeerId {
@@ -16,10 +19,6 @@ fn bumped(para: ParaId, bumps: &[(u16, u16)]) -> Scores {
 		(0..*times).for_each(|_| scores.bump(at(0), para, &id(*n)));
 	}
 	scores
-}
-
-fn stored(writes: Vec<ScoreWrite>) -> Vec<(Vec<u8>, Vec<u8>)> {
-	writes.into_iter().filter_map(|write| Some((write.key, write.value?))).collect()
 }
 
 #[test]
@@ -108,7 +107,9 @@ fn scores_are_after_a_restart_what_they_were() {
 	// What was stored before and is gone is removed.
 	after.slash(at(9), B, &id(1), 1);
 	let writes = after.save();
-	assert!(writes.iter().any(|write| write.key.starts_with(b"Rep_per_para") && write.value.is_none()));
+	assert!(writes
+		.iter()
+		.any(|write| matches!(write, WriteOp::Delete { key } if key.key.starts_with(b"Rep_per_para"))));
 	assert_eq!(Scores::load(&stored(writes)).0.processed(), Some(77));
 }
 

@@ -114,7 +114,7 @@ fn no_more_than_the_last_twenty_finalized_blocks_are_processed() {
 fn a_database_that_is_ahead_of_the_chain_counts_nothing() {
 	let mut before = Scores::default();
 	before.set_processed(100);
-	let entries = before.save().into_iter().map(|write| (write.key, write.value.unwrap())).collect();
+	let entries = stored(before.save());
 	let mut rig = Rig::without_leaf(ExperimentalSide::new(Config::default()));
 	rig.send(Event::RestoreScores { entries });
 	assert_eq!(lookup(&rig.finalize(40)), None);
@@ -155,7 +155,7 @@ fn scores_of_paras_that_are_not_registered_are_pruned_and_that_is_stored() {
 	assert_eq!(rig.score(1), 5);
 	let effects = rig.include(2, Vec::new(), &[B]);
 	assert_eq!((writes(&effects), rig.score(1)), (1, 0));
-	let removed = |write: &ScoreWrite| write.value.is_none();
+	let removed = |write: &WriteOp| matches!(write, WriteOp::Delete { .. });
 	assert!(effects
 		.iter()
 		.any(|effect| matches!(effect, Effect::WriteScores(writes) if writes.iter().any(removed))));

@@ -14,7 +14,7 @@ use crate::validator_side::tests::*;
 use headway_machine::{
 	testing::{hash, peer},
 	wire::{AdvertiseCollationV3, CollationMessage, CollatorMessageV2, CollatorMessageV3, Request},
-	Recipient, RequestError,
+	Recipient, RequestError, WriteOp,
 };
 use headway_primitives::{CandidateDescriptorVersion, HeadData};
 use std::sync::Arc;
@@ -33,10 +33,19 @@ fn scored(letters: &str, scores: &[(u8, u16)]) -> Scored {
 	for (n, score) in scores {
 		(0..*score).for_each(|_| before.bump(rig.now, A, &peer(*n)));
 	}
-	let entries = before.save().into_iter().map(|write| (write.key, write.value.unwrap())).collect();
+	let entries = stored(before.save());
 	assert!(rig.send(Event::RestoreScores { entries }).is_empty());
 	rig.activate(10, letters, None);
 	rig
+}
+
+/// What is stored after these writes, if nothing was before.
+pub(in crate::experimental) fn stored(writes: Vec<WriteOp>) -> Vec<(Vec<u8>, Vec<u8>)> {
+	let put = |write| match write {
+		WriteOp::Put { key, value } => Some((key.key, value)),
+		WriteOp::Delete { .. } => None,
+	};
+	writes.into_iter().filter_map(put).collect()
 }
 
 /// Hash of a sample's head.
