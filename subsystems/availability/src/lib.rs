@@ -40,6 +40,8 @@ pub use encoding::{encode, Encoding};
 pub use headway_erasure_coding::Error as EncodeError;
 pub use headway_machine::{Column, StorageKey, WriteOp};
 pub use keys::{CandidateMeta, State};
+#[cfg(feature = "fuzzing")]
+pub use tests::arbitrary::check_arbitrary;
 
 use fetching::Fetching;
 use gossip::Gossip;
@@ -326,14 +328,4 @@ impl Subsystem for Availability {
 		self.gossip.sizes(&mut sizes);
 		sizes
 	}
-}
-
-/// For fuzz targets: runs the machine on the events that the bytes stand for.
-///
-/// # Panics
-///
-/// If the machine breaks what it promises.
-#[cfg(feature = "fuzzing")]
-pub fn check_arbitrary(bytes: &[u8]) {
-	tests::arbitrary::check_arbitrary(bytes)
 }

@@ -44,6 +44,8 @@ pub mod votes;
 mod tests;
 
 pub use table::Table;
+#[cfg(feature = "fuzzing")]
+pub use tests::arbitrary::check_arbitrary;
 
 use headway_machine::{
 	CanSecondQuery, CandidateRef, Effects, HypotheticalCandidate, IntroducedCandidate, LeavesUpdate,
@@ -507,14 +509,4 @@ pub(crate) fn reached(
 	effects.trace(
 		Trace::new(now, NAME, stage).candidate(candidate_hash).para(para).relay_parent(scheduling_parent),
 	);
-}
-
-/// For fuzz targets: runs the machine on the events that the bytes stand for.
-///
-/// # Panics
-///
-/// If the machine breaks what it promises.
-#[cfg(feature = "fuzzing")]
-pub fn check_arbitrary(bytes: &[u8]) {
-	tests::arbitrary::check_arbitrary(bytes)
 }

@@ -23,6 +23,9 @@ mod code_cache;
 #[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod tests;
 
+#[cfg(feature = "fuzzing")]
+pub use tests::arbitrary::check_arbitrary;
+
 use checks::{after_execution, before_execution, is_backing, Refusal};
 use code_cache::{CachedCode, CodeCache};
 use headway_machine::{
@@ -440,14 +443,4 @@ impl Subsystem for CandidateValidation {
 		self.codes.sizes(&mut sizes);
 		sizes
 	}
-}
-
-/// For fuzz targets: runs the machine on the events that the bytes stand for.
-///
-/// # Panics
-///
-/// If the machine breaks what it promises.
-#[cfg(feature = "fuzzing")]
-pub fn check_arbitrary(bytes: &[u8]) {
-	tests::arbitrary::check_arbitrary(bytes)
 }

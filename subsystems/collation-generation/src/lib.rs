@@ -224,16 +224,9 @@ impl Subsystem for CollationGeneration {
 	}
 }
 
-/// For fuzz targets: runs the machine on the events that the bytes stand for.
-///
-/// # Panics
-///
-/// If the machine breaks what it promises.
-#[cfg(feature = "fuzzing")]
-pub fn check_arbitrary(bytes: &[u8]) {
-	tests::arbitrary::check_arbitrary(bytes)
-}
-
 #[cfg(any(test, feature = "fuzzing"))]
 #[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod tests;
+
+#[cfg(feature = "fuzzing")]
+pub use tests::arbitrary::check_arbitrary;

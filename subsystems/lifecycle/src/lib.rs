@@ -26,12 +26,5 @@ pub use store::{Advance, LastLoss, Lifecycle, Limits, ParaSnapshot, Tally};
 #[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod tests;
 
-/// For fuzz targets: tells what the bytes stand for.
-///
-/// # Panics
-///
-/// If what is remembered breaks what is promised of it.
 #[cfg(feature = "fuzzing")]
-pub fn check_arbitrary(bytes: &[u8]) {
-	tests::arbitrary::check_arbitrary(bytes)
-}
+pub use tests::arbitrary::check_arbitrary;

@@ -306,3 +306,44 @@ impl<'a> Bytes<'a> {
 		(0..self.below(max + 1)).map(|_| make(self)).collect()
 	}
 }
+
+/// Checks a machine on the events that arbitrary bytes stand for: in a property test, which draws the bytes, and, with the
+/// feature `fuzzing`, in a function `check_arbitrary` for a fuzz target.
+///
+/// `steps` are what the named function makes of [`Bytes`]; the body has to panic if the machine breaks what it promises.
+/// `fewer_cases` divides the number of cases, for what takes long.
+#[macro_export]
+macro_rules! arbitrary_events {
+	(
+		#[test]
+		fn $test:ident($steps:ident: $step:path, bytes: $lengths:expr $(, fewer_cases: $share:literal)?) $body:block
+	) => {
+		/// For fuzz targets: runs the machine on the events that the bytes stand for.
+		///
+		/// # Panics
+		///
+		/// If the machine breaks what it promises.
+		#[cfg(feature = "fuzzing")]
+		pub fn check_arbitrary(bytes: &[u8]) {
+			let $steps = $crate::testing::Bytes::new(bytes).all($step);
+			$body
+		}
+
+		#[cfg(test)]
+		::proptest::proptest! {
+			#![proptest_config(::proptest::test_runner::Config {
+				cases: ::proptest::test_runner::Config::default().cases $(/ $share)?,
+				failure_persistence: None,
+				..Default::default()
+			})]
+
+			#[test]
+			fn $test(
+				$steps in ::proptest::strategy::Strategy::prop_map(
+					::proptest::collection::vec(::proptest::arbitrary::any::<u8>(), $lengths),
+					|bytes| $crate::testing::Bytes::new(&bytes).all($step),
+				)
+			) $body
+		}
+	};
+}

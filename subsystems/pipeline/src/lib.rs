@@ -24,14 +24,6 @@ pub mod validator;
 
 pub use collator::Collator;
 pub use io::{Asker, Effect, Event};
-pub use validator::{Config, Observer, Validator, Work};
-
-/// For fuzz targets: runs the machines of a validator on the events that the bytes stand for.
-///
-/// # Panics
-///
-/// If a machine breaks what it promises.
 #[cfg(feature = "fuzzing")]
-pub fn check_arbitrary(bytes: &[u8]) {
-	tests::arbitrary::check_arbitrary(bytes)
-}
+pub use tests::arbitrary::check_arbitrary;
+pub use validator::{Config, Observer, Validator, Work};

@@ -461,9 +461,13 @@ fn check(bytes: &[u8]) -> Reached {
 	twins.reached
 }
 
-/// Runs the machine on the events that the bytes stand for.
+/// For fuzz targets: runs the machine on the events that the bytes stand for.
+///
+/// # Panics
+///
+/// If the machine breaks what it promises.
 #[cfg(feature = "fuzzing")]
-pub(crate) fn check_arbitrary(bytes: &[u8]) {
+pub fn check_arbitrary(bytes: &[u8]) {
 	check(bytes);
 }
 

@@ -45,6 +45,8 @@ mod scheduling_parent;
 mod storage;
 mod view;
 
+#[cfg(feature = "fuzzing")]
+pub use arbitrary::check_arbitrary;
 pub use chain::MAX_CANDIDATES;
 pub use events::{Effect, Event, Stats};
 pub use machine::{ProspectiveParachains, SUBSYSTEM};
@@ -52,13 +54,3 @@ pub use passed::MAX_PASSED_HEADS;
 pub use questions::{MAX_PARKED, MAX_QUESTIONS};
 pub use refusal::Refusal;
 pub use scheduling_parent::MAX_RELAY_PARENTS;
-
-/// For fuzz targets: runs the machine on the events that the bytes stand for.
-///
-/// # Panics
-///
-/// If the machine breaks what it promises.
-#[cfg(feature = "fuzzing")]
-pub fn check_arbitrary(bytes: &[u8]) {
-	arbitrary::check_arbitrary(bytes)
-}

@@ -22,6 +22,8 @@ mod selection;
 mod tests;
 
 pub use bitfields::{Bitfields, Heard};
+#[cfg(feature = "fuzzing")]
+pub use tests::arbitrary::check_arbitrary;
 
 use headway_machine::{
 	BackableQuery, CandidateRef, Effects, LeafContext, LeavesUpdate, Reason, Sizes, Stage, Subsystem,
@@ -408,14 +410,4 @@ impl Subsystem for Provisioner {
 		requests.values().for_each(|count| sizes.note("requests", *count, REQUESTS_PER_LEAF_MAX));
 		sizes
 	}
-}
-
-/// For fuzz targets: runs the machine on the events that the bytes stand for.
-///
-/// # Panics
-///
-/// If the machine breaks what it promises.
-#[cfg(feature = "fuzzing")]
-pub fn check_arbitrary(bytes: &[u8]) {
-	tests::arbitrary::check_arbitrary(bytes)
 }

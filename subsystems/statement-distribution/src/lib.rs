@@ -45,6 +45,9 @@ mod tests;
 mod view;
 mod votes;
 
+#[cfg(feature = "fuzzing")]
+pub use tests::arbitrary::check_arbitrary;
+
 use headway_machine::{
 	wire::InboundRequest, Effects, LeavesUpdate, Membership, MembershipQuery, NetworkEffect, NetworkEvent,
 	RequestError, Sizes, StatementWithPvd, Subsystem, Timestamp, Token, Tokens, Verifier,
@@ -172,14 +175,4 @@ impl Subsystem for StatementDistribution {
 	fn sizes(&self) -> Sizes {
 		self.measure()
 	}
-}
-
-/// For fuzz targets: runs the machine on the events that the bytes stand for.
-///
-/// # Panics
-///
-/// If the machine breaks what it promises.
-#[cfg(feature = "fuzzing")]
-pub fn check_arbitrary(bytes: &[u8]) {
-	tests::arbitrary::check_arbitrary(bytes)
 }

@@ -13,8 +13,6 @@ use headway_machine::{
 	ObservedRole, PeerId, PeerSet,
 };
 use headway_primitives::{SigningContext, UncheckedSignedAvailabilityBitfield};
-#[cfg(test)]
-use proptest::{collection::vec, prelude::*};
 use sp_core::Pair as _;
 use std::{collections::BTreeSet, sync::OnceLock};
 
@@ -439,20 +437,9 @@ fn check(steps: Vec<Step>) {
 	assert_eq!(meta.count(), 0);
 }
 
-/// Runs the machine on the events that the bytes stand for.
-#[cfg(feature = "fuzzing")]
-pub(crate) fn check_arbitrary(bytes: &[u8]) {
-	check(Bytes::new(bytes).all(step));
-}
-
-#[cfg(test)]
-proptest! {
-	#![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
-
+headway_machine::arbitrary_events! {
 	#[test]
-	fn nothing_panics_and_what_is_promised_is_on_disk_whatever_happens(
-		steps in vec(any::<u8>(), 1..600).prop_map(|bytes| Bytes::new(&bytes).all(step))
-	) {
+	fn nothing_panics_and_what_is_promised_is_on_disk_whatever_happens(steps: step, bytes: 1..600) {
 		check(steps);
 	}
 }

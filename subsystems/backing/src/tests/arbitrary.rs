@@ -9,8 +9,6 @@ use headway_machine::{
 	*,
 };
 use headway_primitives::*;
-#[cfg(test)]
-use proptest::{collection::vec, prelude::*};
 use std::{
 	collections::{BTreeMap, BTreeSet},
 	sync::Arc,
@@ -444,20 +442,9 @@ fn check(steps: Vec<Step>) {
 	run.finish();
 }
 
-/// Runs the machine on the events that the bytes stand for.
-#[cfg(feature = "fuzzing")]
-pub(crate) fn check_arbitrary(bytes: &[u8]) {
-	check(Bytes::new(bytes).all(step));
-}
-
-#[cfg(test)]
-proptest! {
-	#![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
-
+headway_machine::arbitrary_events! {
 	#[test]
-	fn whatever_happens_nothing_panics_bounds_hold_and_votes_follow_validation(
-		steps in vec(any::<u8>(), 1..1200).prop_map(|bytes| Bytes::new(&bytes).all(step))
-	) {
+	fn whatever_happens_nothing_panics_bounds_hold_and_votes_follow_validation(steps: step, bytes: 1..1200) {
 		check(steps);
 	}
 }

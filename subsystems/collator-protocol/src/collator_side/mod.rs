@@ -14,6 +14,9 @@ mod serving;
 mod tests;
 mod tracking;
 
+#[cfg(feature = "fuzzing")]
+pub use tests::arbitrary::check_arbitrary;
+
 use crate::Declaration;
 use advertising::{Peer, Segment};
 use headway_machine::{
@@ -289,14 +292,4 @@ impl Subsystem for CollatorSide {
 		self.tracker.sizes(&mut sizes);
 		sizes
 	}
-}
-
-/// For fuzz targets: runs the machine on the events that the bytes stand for.
-///
-/// # Panics
-///
-/// If the machine breaks what it promises.
-#[cfg(feature = "fuzzing")]
-pub fn check_arbitrary(bytes: &[u8]) {
-	tests::arbitrary::check_arbitrary(bytes)
 }

@@ -3,8 +3,6 @@
 
 use super::*;
 use headway_machine::{testing::Bytes, LeafContext};
-#[cfg(test)]
-use proptest::{collection::vec, prelude::*};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Something that is told. Paras and candidates are a few more than are remembered.
@@ -172,20 +170,9 @@ fn check_one(lifecycle: &Lifecycle) {
 	}
 }
 
-/// Tells what the bytes stand for.
-#[cfg(feature = "fuzzing")]
-pub(crate) fn check_arbitrary(bytes: &[u8]) {
-	check(Bytes::new(bytes).all(step));
-}
-
-#[cfg(test)]
-proptest! {
-	#![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
-
+headway_machine::arbitrary_events! {
 	#[test]
-	fn whatever_is_told_nothing_panics_and_bounds_hold(
-		steps in vec(any::<u8>(), 1..1000).prop_map(|bytes| Bytes::new(&bytes).all(step))
-	) {
+	fn whatever_is_told_nothing_panics_and_bounds_hold(steps: step, bytes: 1..1000) {
 		check(steps);
 	}
 }

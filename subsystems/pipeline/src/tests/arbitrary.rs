@@ -13,8 +13,6 @@ use headway_machine::{
 	PeerId, PeerSet, Reason, RequestError, Subsystem, Timestamp, Token,
 };
 use headway_primitives::*;
-#[cfg(test)]
-use proptest::{collection::vec, prelude::*};
 use std::{
 	collections::{BTreeMap, BTreeSet},
 	sync::Arc,
@@ -522,20 +520,9 @@ fn check(steps: Vec<Step>) -> Reached {
 	reached
 }
 
-/// Runs the machines on the events that the bytes stand for.
-#[cfg(feature = "fuzzing")]
-pub(crate) fn check_arbitrary(bytes: &[u8]) {
-	check(Bytes::new(bytes).all(step));
-}
-
-#[cfg(test)]
-proptest! {
-	#![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
-
+headway_machine::arbitrary_events! {
 	#[test]
-	fn whatever_happens_to_all_machines_nothing_panics_and_bounds_hold(
-		steps in vec(any::<u8>(), 1..1500).prop_map(|bytes| Bytes::new(&bytes).all(step))
-	) {
+	fn whatever_happens_to_all_machines_nothing_panics_and_bounds_hold(steps: step, bytes: 1..1500) {
 		check(steps);
 	}
 }

@@ -3,8 +3,6 @@
 
 use super::*;
 use headway_machine::testing::Bytes;
-#[cfg(test)]
-use proptest::{collection::vec, prelude::*};
 
 /// Something that happens. Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -154,20 +152,9 @@ fn check(steps: Vec<Step>) {
 	assert_eq!(arena.harness.machine.next_deadline(), None);
 }
 
-/// Runs the machine on the events that the bytes stand for.
-#[cfg(feature = "fuzzing")]
-pub(crate) fn check_arbitrary(bytes: &[u8]) {
-	check(Bytes::new(bytes).all(step));
-}
-
-#[cfg(test)]
-proptest! {
-	#![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
-
+headway_machine::arbitrary_events! {
 	#[test]
-	fn nothing_panics_and_every_request_is_answered_once_whatever_happens(
-		steps in vec(any::<u8>(), 1..400).prop_map(|bytes| Bytes::new(&bytes).all(step))
-	) {
+	fn nothing_panics_and_every_request_is_answered_once_whatever_happens(steps: step, bytes: 1..400) {
 		check(steps);
 	}
 }

@@ -14,8 +14,6 @@ use headway_machine::{
 	Subsystem, Token,
 };
 use headway_primitives::{transpose_claim_queue, CandidateHash, GroupIndex, ParaId, ValidatorIndex};
-#[cfg(test)]
-use proptest::{collection::vec, prelude::*};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Candidates that events are about.
@@ -407,25 +405,10 @@ fn check(steps: Vec<Step>) {
 	run.finish();
 }
 
-/// Runs the machine on the events that the bytes stand for.
-#[cfg(feature = "fuzzing")]
-pub(crate) fn check_arbitrary(bytes: &[u8]) {
-	check(Bytes::new(bytes).all(step));
-}
-
-#[cfg(test)]
-proptest! {
-	#![proptest_config(ProptestConfig {
-		// Signatures take their time; `PROPTEST_CASES` makes it longer.
-		cases: ProptestConfig::default().cases / 4,
-		failure_persistence: None,
-		..Default::default()
-	})]
-
+// Signatures take their time.
+headway_machine::arbitrary_events! {
 	#[test]
-	fn whatever_peers_say_nothing_panics_and_nothing_stays(
-		steps in vec(any::<u8>(), 1..2000).prop_map(|bytes| Bytes::new(&bytes).all(step))
-	) {
+	fn whatever_peers_say_nothing_panics_and_nothing_stays(steps: step, bytes: 1..2000, fewer_cases: 4) {
 		check(steps);
 	}
 }

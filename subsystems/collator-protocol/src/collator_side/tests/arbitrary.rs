@@ -3,8 +3,6 @@
 
 use super::*;
 use headway_machine::{testing::Bytes, wire::AdvertiseCollationV2};
-#[cfg(test)]
-use proptest::{collection::vec, prelude::*};
 use std::collections::BTreeMap;
 
 /// Something that happens. Numbers are taken modulo what there is.
@@ -174,20 +172,9 @@ fn check_steps(steps: Vec<Step>) {
 	assert!(seen.answers.values().all(|times| *times == 1));
 }
 
-/// Runs the machine on the events that the bytes stand for.
-#[cfg(feature = "fuzzing")]
-pub(crate) fn check_arbitrary(bytes: &[u8]) {
-	check_steps(Bytes::new(bytes).all(step));
-}
-
-#[cfg(test)]
-proptest! {
-	#![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
-
+headway_machine::arbitrary_events! {
 	#[test]
-	fn nothing_panics_and_every_request_is_answered_once_whatever_happens(
-		steps in vec(any::<u8>(), 1..450).prop_map(|bytes| Bytes::new(&bytes).all(step))
-	) {
+	fn nothing_panics_and_every_request_is_answered_once_whatever_happens(steps: step, bytes: 1..450) {
 		check_steps(steps);
 	}
 }

@@ -5,9 +5,6 @@ use crate::{
 	collation::Offer,
 	validator_side::tests::arbitrary::{step, Arena, Side, Step},
 };
-use headway_machine::testing::Bytes;
-#[cfg(test)]
-use proptest::{collection::vec, prelude::*};
 
 impl Side for ExperimentalSide {
 	fn fetching(&self, token: Token) -> Option<&Offer> {
@@ -54,20 +51,9 @@ fn run(steps: Vec<Step>) {
 	assert!(machine.seconding.offers().next().is_none());
 }
 
-/// Runs the machine on the events that the bytes stand for.
-#[cfg(feature = "fuzzing")]
-pub(crate) fn check_arbitrary(bytes: &[u8]) {
-	run(Bytes::new(bytes).all(step));
-}
-
-#[cfg(test)]
-proptest! {
-	#![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
-
+headway_machine::arbitrary_events! {
 	#[test]
-	fn nothing_panics_and_bounds_hold_whatever_happens(
-		steps in vec(any::<u8>(), 1..450).prop_map(|bytes| Bytes::new(&bytes).all(step))
-	) {
+	fn nothing_panics_and_bounds_hold_whatever_happens(steps: step, bytes: 1..450) {
 		run(steps);
 	}
 }
