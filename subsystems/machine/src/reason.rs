@@ -177,9 +177,7 @@ impl Reason {
 			CapacityReached => "this node was busy with too many others",
 		}
 	}
-}
 
-impl Reason {
 	/// [`Self::explanation`], which names what it rests on.
 	pub fn explanation_with(self, evidence: Option<Evidence>) -> String {
 		match (self, evidence) {

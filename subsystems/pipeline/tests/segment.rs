@@ -3,7 +3,7 @@
 use codec::Encode;
 use headway_collator_protocol::{collator_side::CollatorSide, Declaration};
 use headway_machine::{
-	testing::{block, hash, leaf, peer, session, validator_keys, verifier, TestSigner},
+	testing::{self, block, hash, leaf, peer, session, validator_keys, verifier, TestSigner},
 	wire::{CollationMessage, CollationVersion, InboundRequest, ViewMessage},
 	Collation, Effects, Execution, InboundRequestId, LeavesUpdate, NetworkEffect, NetworkEvent, ObservedRole,
 	ParaContext, PeerSet, Reputation, Stage, SubmitSegment, SubmittedCollation, Subsystem, Timestamp, Token,
@@ -81,21 +81,10 @@ fn submission() -> SubmitSegment {
 
 fn constraints() -> Constraints {
 	Constraints {
-		min_relay_parent_number: 0,
 		max_pov_size: 10_000,
-		max_code_size: 1_000,
 		max_head_data_size: 1_000,
-		ump_remaining: 10,
-		ump_remaining_bytes: 1_000,
-		max_ump_num_per_candidate: 10,
-		dmp_remaining_messages: Vec::new(),
-		hrmp_inbound: Default::default(),
-		hrmp_channels_out: Vec::new(),
-		max_hrmp_num_per_candidate: 0,
-		required_parent: head(0),
 		validation_code_hash: code().hash(),
-		upgrade_restriction: None,
-		future_validation_code: None,
+		..testing::constraints(head(0))
 	}
 }
 

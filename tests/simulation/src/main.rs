@@ -163,9 +163,7 @@ impl Totals {
 		self.steps += outcome.steps;
 		self.elapsed += outcome.elapsed;
 	}
-}
 
-impl Totals {
 	/// A table of what became of the paras' blocks.
 	fn print_figures(&self) {
 		println!("| para | cores | relay blocks | included | per relay block | included / built |");

@@ -212,21 +212,9 @@ pub(crate) fn leaf(
 	}
 	for para in [ParaId(1), ParaId(2)] {
 		let constraints = Constraints {
-			min_relay_parent_number: 0,
-			max_pov_size: 1_000,
-			max_code_size: 1_000,
 			max_head_data_size: 1_000,
-			ump_remaining: 10,
-			ump_remaining_bytes: 1_000,
-			max_ump_num_per_candidate: 10,
-			dmp_remaining_messages: Vec::new(),
-			hrmp_inbound: Default::default(),
-			hrmp_channels_out: Vec::new(),
-			max_hrmp_num_per_candidate: 10,
-			required_parent: HeadData(vec![included]),
 			validation_code_hash: code().hash(),
-			upgrade_restriction: None,
-			future_validation_code: None,
+			..testing::constraints(HeadData(vec![included]))
 		};
 		let pending = pending.remove(&para).unwrap_or_default();
 		leaf.paras.insert(para, ParaContext { constraints, pending });
