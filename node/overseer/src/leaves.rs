@@ -94,7 +94,14 @@ pub async fn follow<Client>(
 	loop {
 		let alive = tokio::select! {
 			Some(block) = imported.next() => {
-				if is_major_syncing() { true } else { leaves.activate(block.hash, Some(block.header.parent_hash)).await }
+				// Imported after the stream began, but before the first leaf was chosen: that one is built on it.
+				let is_below_first = block.header.number < info.best_number
+					&& client.hash(block.header.number).ok().flatten() == Some(block.hash);
+				if is_major_syncing() || is_below_first {
+					true
+				} else {
+					leaves.activate(block.hash, Some(block.header.parent_hash)).await
+				}
 			},
 			Some(block) = finalized.next() => leaves.finalize(block.hash, block.header.number).await,
 			else => false,
@@ -169,11 +176,12 @@ where
 		};
 		let session = leaf.block.session.clone();
 		let new_session = if self.session.is_none_or(|known| known < session.index) {
-			self.session = Some(session.index);
-			Some(self.new_session(hash, session).await)
+			self.new_session(hash, session).await
 		} else {
 			None
 		};
+		// If it could not be told what there is to know of a session, the next leaf has another try.
+		self.session = new_session.as_ref().map(|session| session.index).or(self.session);
 		let update = LeavesUpdate { activated: Some(Arc::new(leaf)), deactivated };
 		self.events.send(ChainEvent::Leaves { update, new_session }).await.is_ok()
 	}
@@ -198,21 +206,22 @@ where
 	}
 
 	/// What the machines and the network must prepare for.
-	async fn new_session(&mut self, at: Hash, session: Arc<SessionContext>) -> NewSession {
+	async fn new_session(&mut self, at: Hash, session: Arc<SessionContext>) -> Option<NewSession> {
 		let authorities = self.blocking(move |builder| builder.authorities(at)).await;
-		let Authorities { includes_us, others } = authorities.unwrap_or_else(|error| {
-			tracing::warn!(target: "parachain::overseer", ?at, %error, "authorities are not known");
-			Authorities::default()
-		});
+		let Authorities { includes_us, others } = authorities
+			.inspect_err(|error| {
+				tracing::warn!(target: "parachain::overseer", ?at, %error, "authorities are not known yet");
+			})
+			.ok()?;
 		let topology =
 			Topology::new(&session.info, &session.topology_randomness, session.local_discovery_index);
-		NewSession {
+		Some(NewSession {
 			index: session.index,
 			topology: Arc::new(topology),
 			authorities: others,
 			is_authority: includes_us,
 			is_parachain_validator: session.local_validator.is_some(),
-		}
+		})
 	}
 
 	/// Runs runtime calls on a blocking thread.

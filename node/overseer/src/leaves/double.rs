@@ -38,6 +38,8 @@ pub(super) struct Says {
 	pub(super) paras: Vec<ParaId>,
 	/// Those of them about which it fails.
 	pub(super) broken: BTreeSet<ParaId>,
+	/// It fails on the authorities, too.
+	pub(super) no_authorities: bool,
 }
 
 struct Blocks {
@@ -74,22 +76,28 @@ impl Chain {
 
 	/// Imports a child of a block as the best one; `fork` tells apart children of one parent.
 	pub(super) fn import(&self, parent: Hash, fork: u8, says: Says) -> Hash {
-		let header = {
+		let hash = {
 			let mut blocks = self.blocks.lock();
 			let number = blocks.known[&parent].0.number + 1;
 			let header =
 				Header::new(number, Hash::repeat_byte(fork), Hash::zero(), parent, Default::default());
-			blocks.known.insert(header.hash(), (header.clone(), says));
-			blocks.best = header.hash();
-			header
+			let hash = header.hash();
+			blocks.known.insert(hash, (header, says));
+			blocks.best = hash;
+			hash
 		};
-		let hash = header.hash();
+		self.announce(hash);
+		hash
+	}
+
+	/// Notifies of a block that it was imported.
+	pub(super) fn announce(&self, hash: Hash) {
+		let header = self.blocks.lock().known[&hash].0.clone();
 		for listener in self.imports.lock().iter() {
 			let (origin, unpin) = (BlockOrigin::NetworkBroadcast, self.unpin.clone());
 			let notification = BlockImportNotification::new(hash, origin, header.clone(), true, None, unpin);
 			listener.unbounded_send(notification).expect("the follower listens");
 		}
-		hash
 	}
 
 	/// Finalizes a block.
@@ -302,8 +310,12 @@ sp_api::mock_impl_runtime_apis! {
 	}
 
 	impl AuthorityDiscoveryApi<Block> for Api {
-		fn authorities() -> Vec<AuthorityDiscoveryId> {
-			Vec::new()
+		#[advanced]
+		fn authorities(&self, at: Hash) -> Result<Vec<AuthorityDiscoveryId>, ApiError> {
+			if self.says(at)?.no_authorities {
+				return Err(ApiError::Application("no authorities".into()));
+			}
+			Ok(Vec::new())
 		}
 	}
 }

@@ -138,6 +138,32 @@ async fn a_session_is_announced_once() {
 }
 
 #[tokio::test]
+async fn a_session_whose_authorities_cannot_be_read_is_announced_with_the_next_leaf() {
+	let mut follower = Follower::started(Says::default(), &[]).await;
+	let says = Says { session: 1, ..Says::default() };
+	let broken = Says { no_authorities: true, ..says.clone() };
+	let (first, _, new_session) = follower.import(follower.chain.best(), 0, broken).await;
+	assert!(new_session.is_none());
+	let (_, _, new_session) = follower.import(first, 0, says).await;
+	assert_eq!(new_session.map(|session| session.index), Some(1));
+}
+
+#[tokio::test]
+async fn what_the_first_leaf_is_built_on_is_no_leaf_though_its_import_is_told_of_later() {
+	let chain = Chain::new(Says::default());
+	let genesis = chain.best();
+	let parent = chain.import(genesis, 0, Says::default());
+	let best = chain.import(parent, 0, Says::default());
+	let mut follower = Follower::new(chain, &[]);
+	follower.finalized().await;
+	let (update, _) = follower.leaves().await;
+	assert_eq!(update.activated.map(|leaf| leaf.block.hash), Some(best));
+	follower.chain.announce(parent);
+	let (_, update, _) = follower.import(best, 0, Says::default()).await;
+	assert_eq!(update.deactivated, [best]);
+}
+
+#[tokio::test]
 async fn a_para_that_the_runtime_fails_on_is_left_out_alone() {
 	let paras = vec![ParaId(2000), ParaId(2001)];
 	let mut follower = Follower::started(Says { paras: paras.clone(), ..Says::default() }, &[]).await;
