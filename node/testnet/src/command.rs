@@ -24,6 +24,9 @@ const MAX_CORES: u32 = 16;
 /// Without a new relay block for so long, a run that should end by itself has failed.
 const RELAY_BLOCK_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// The option of a validator that [`TestnetCmd`] passes on.
+const EXPERIMENTAL_SIDE: &str = "--experimental-collator-protocol";
+
 /// Run a local network of validators, and of parachains with their collators, as child processes.
 #[derive(Clone, Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -65,6 +68,11 @@ pub struct TestnetCmd {
 	/// How candidates are backed.
 	#[arg(long, value_enum, default_value_t = Backing::Async)]
 	backing: Backing,
+
+	/// Validators fetch collations by the score of their collators, and speak version 4 of the collation protocol, which
+	/// knows segments.
+	#[arg(long)]
+	experimental_collator_protocol: bool,
 
 	/// Chain that the network's specification starts from.
 	#[arg(long, default_value = "local")]
@@ -169,6 +177,11 @@ impl TestnetCmd {
 			pov_kib: self.pov_kib,
 			backing: self.backing,
 			faults: self.faults.iter().copied().collect(),
+			validator_args: self
+				.experimental_collator_protocol
+				.then(|| EXPERIMENTAL_SIDE.into())
+				.into_iter()
+				.collect(),
 			collator_args: Vec::new(),
 			epoch_duration: self.epoch_duration,
 			log: self.log.clone(),

@@ -78,6 +78,8 @@ pub struct NetworkConfig {
 	pub backing: Backing,
 	/// Paras whose first collator has a fault.
 	pub faults: BTreeMap<u32, Fault>,
+	/// More arguments for each validator.
+	pub validator_args: Vec<String>,
 	/// More arguments for each collator.
 	pub collator_args: Vec<String>,
 	/// Slots of a session; none: as the chain says.
@@ -240,6 +242,7 @@ impl Network {
 			let mut args = network.common_args(name, *ports);
 			args.push("--validator".into());
 			args.push("--insecure-validator-i-know-what-i-do".into());
+			args.extend(config.validator_args.iter().cloned());
 			network.bootnode.get_or_insert_with(|| address(name, ports.p2p));
 			network.add(name.clone(), Role::Validator, args, *ports)?;
 		}

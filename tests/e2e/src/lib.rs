@@ -92,6 +92,7 @@ impl TestNetwork {
 			pov_kib: 4,
 			backing: Backing::Async,
 			faults: Default::default(),
+			validator_args: Vec::new(),
 			collator_args: Vec::new(),
 			epoch_duration: None,
 			log: "info,parachain=debug".into(),

@@ -393,3 +393,25 @@ async fn two_parachains_are_included_by_two_groups() {
 	until_finalized(&mut network, "alice", first).await;
 	assert_no_panic(&network);
 }
+
+/// Validators that know scores and segments, and a parachain with two cores: its collator offers segments of several
+/// candidates, by version 4 of the collation protocol.
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_of_candidates_are_included_on_two_cores() {
+	let mut network = TestNetwork::start(|config| {
+		config.cores = [(PARA, 2)].into();
+		config.validator_args = vec!["--experimental-collator-protocol".into()];
+	})
+	.await;
+	network.assign_cores().await.expect("alice takes extrinsics");
+	let mut chain = Chain::of(&mut network, "alice").await;
+	chain.until(&mut network, "inclusion on both cores", |watch| watch.history(PARA).cores.len() == 2).await;
+	chain.until_one_per_relay_block(&mut network, PARA).await;
+	let connected = network.log_lines("peer connected");
+	let mut collations = connected.iter().filter(|line| line.contains("set=Collation")).peekable();
+	assert!(
+		collations.peek().is_some() && collations.all(|line| line.contains("version=V4")),
+		"{connected:?}"
+	);
+	assert_no_panic(&network);
+}
