@@ -70,7 +70,8 @@ impl Relay for EmbeddedNode {
 	}
 
 	async fn submit(&self, segment: SubmitSegment) -> bool {
-		self.parachains.send(Event::Submit(segment)).await.is_ok()
+		self.parachains.followed(segment.scheduling_parent).await.is_ok()
+			&& self.parachains.send(Event::Submit(segment)).await.is_ok()
 	}
 
 	fn hold_back(&self, relay_parent: Hash) {

@@ -15,7 +15,7 @@ use headway_collator_protocol::{collator_side::CollatorSide, Declaration};
 use headway_lifecycle::{ParaSnapshot, Record};
 use headway_machine::{FragmentChainError, FragmentChainView, Sr25519Verifier, Trace};
 use headway_network::{Bridge, ProtocolNames, Protocols};
-use headway_overseer::{KeystoreSigner, ProvisionError};
+use headway_overseer::KeystoreSigner;
 use headway_pipeline::{Collator, Config, Validator};
 use headway_primitives::{Block, CandidateHash, Hash, ParaId};
 use headway_provisioner::ProvisionedData;
@@ -225,9 +225,6 @@ fn pvf_host(
 	Ok(host)
 }
 
-/// Time between two questions about a block that the machines do not know yet.
-const PROVISION_RETRY: Duration = Duration::from_millis(50);
-
 /// Where RPC learns what became of candidates.
 pub struct Candidates(pub Handle);
 
@@ -256,15 +253,7 @@ impl headway_rpc::CandidateSource for Candidates {
 
 #[async_trait]
 impl ProvisionInherent for Handle {
-	// A block that was imported a moment ago becomes a leaf only when its context is complete, so the question is asked again
-	// until the caller has no more time.
 	async fn provision(&self, parent: Hash) -> Option<ProvisionedData> {
-		loop {
-			match Handle::provision(self, parent).await {
-				Ok(data) => return Some(data),
-				Err(ProvisionError::ParentNotInView) => futures_timer::Delay::new(PROVISION_RETRY).await,
-				Err(ProvisionError::Stopped) => return None,
-			}
-		}
+		Handle::provision(self, parent).await.ok()
 	}
 }

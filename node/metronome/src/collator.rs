@@ -37,7 +37,7 @@ use tokio::sync::broadcast;
 pub trait Relay: Send + Sync {
 	/// Candidates are to be made for this para. False if the node is shutting down.
 	async fn collate_on(&self, para: ParaId) -> bool;
-	/// Hands over blocks. False if the node is shutting down.
+	/// Hands over blocks, as soon as the machines know their relay block. False if the node is shutting down.
 	async fn submit(&self, segment: SubmitSegment) -> bool;
 	/// Collations of this relay parent, which are not submitted yet, are offered to validators only when it has left the view:
 	/// [`Fault::Late`].
@@ -50,8 +50,6 @@ pub trait Relay: Send + Sync {
 
 /// How long to wait for word of a submission; blocks are built once per relay block anyway.
 const WORD_TIMEOUT: Duration = Duration::from_secs(6);
-/// Pause before a submission is repeated that came before its relay block.
-const SUBMIT_AGAIN: Duration = Duration::from_millis(50);
 /// Of the largest proof of validity, what is left for what surrounds the payload, bytes.
 const POV_OVERHEAD: u64 = 4096;
 /// Bytes that tell blocks on the same parent apart.
@@ -217,31 +215,26 @@ where
 		true
 	}
 
-	/// Submits, again if the machines do not know the relay block yet. Answers whether candidates were made of it.
+	/// Submits. Answers whether candidates were made of it.
 	async fn hand_over(&self, segment: SubmitSegment, leaf: Hash) -> bool {
-		let deadline = Instant::now() + WORD_TIMEOUT;
 		let mut traces = self.relay.traces();
-		loop {
-			if !self.relay.submit(segment.clone()).await {
-				return false;
+		let word = async {
+			match self.relay.submit(segment).await {
+				true => Some(word_of(&mut traces, leaf).await),
+				false => None,
 			}
-			match tokio::time::timeout_at(deadline.into(), word_of(&mut traces, leaf)).await {
-				Ok(Word::Built) => return true,
-				Ok(Word::Dropped(Reason::UnknownSchedulingParent)) => tokio::time::sleep(SUBMIT_AGAIN).await,
-				Ok(Word::Dropped(reason)) => {
-					tracing::warn!(target: "metronome", ?leaf, reason = reason.label(), "block was refused");
-					return false;
-				},
-				Ok(Word::Lost) => return true,
-				Err(_) => {
-					tracing::warn!(target: "metronome", ?leaf, "no word of a block that was handed over");
-					return false;
-				},
-			}
-			if self.client.info().best_hash != leaf {
-				tracing::debug!(target: "metronome", ?leaf, "relay chain went on before a block was handed over");
-				return false;
-			}
+		};
+		match tokio::time::timeout(WORD_TIMEOUT, word).await {
+			Ok(Some(Word::Built | Word::Lost)) => true,
+			Ok(Some(Word::Dropped(reason))) => {
+				tracing::warn!(target: "metronome", ?leaf, reason = reason.label(), "block was refused");
+				false
+			},
+			Ok(None) => false,
+			Err(_) => {
+				tracing::warn!(target: "metronome", ?leaf, "no word of a block that was handed over");
+				false
+			},
 		}
 	}
 }

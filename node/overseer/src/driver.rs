@@ -24,12 +24,12 @@ use sp_blockchain::HeaderBackend;
 use sp_consensus_babe::BabeApi;
 use sp_keystore::KeystorePtr;
 use std::{
-	collections::{BTreeMap, HashMap},
+	collections::{BTreeMap, HashMap, VecDeque},
 	future::Future,
 	sync::{Arc, PoisonError, RwLock},
 	time::Duration,
 };
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Chain events that wait for the loop.
 const CHAIN_EVENTS_MAX: usize = 64;
@@ -37,6 +37,8 @@ const CHAIN_EVENTS_MAX: usize = 64;
 const REQUESTS_MAX: usize = 64;
 /// Traces that a slow subscriber may lag behind before it loses the oldest.
 const TRACES_MAX: usize = 4096;
+/// Leaves of which it is remembered that the machines were told.
+const FOLLOWED_MAX: usize = 32;
 
 /// The joined machines of a node: `headway_pipeline`'s `Validator` or `Collator`.
 pub type Machine = Box<dyn Subsystem<Event = Event, Effect = Effect> + Send>;
@@ -86,6 +88,7 @@ enum Question {
 #[derive(Clone)]
 pub struct Handle {
 	questions: mpsc::Sender<Question>,
+	followed: watch::Receiver<Followed>,
 	traces: broadcast::Sender<Arc<Trace>>,
 	lifecycle: Arc<RwLock<Lifecycle>>,
 }
@@ -93,23 +96,48 @@ pub struct Handle {
 /// The loop's end of a [`Handle`].
 pub struct Inbox {
 	questions: mpsc::Receiver<Question>,
+	followed: watch::Sender<Followed>,
 	traces: broadcast::Sender<Arc<Trace>>,
 	lifecycle: Arc<RwLock<Lifecycle>>,
+}
+
+/// The last leaves that the machines were told of, the newest at the end; at most [`FOLLOWED_MAX`].
+#[derive(Default)]
+struct Followed(VecDeque<Hash>);
+
+impl Followed {
+	fn add(&mut self, leaf: Hash) {
+		if self.0.len() == FOLLOWED_MAX {
+			self.0.pop_front();
+		}
+		self.0.push_back(leaf);
+	}
 }
 
 /// A handle, and what [`start`] needs to serve it. What is asked before that waits.
 pub fn channel() -> (Handle, Inbox) {
 	let (sender, questions) = mpsc::channel(REQUESTS_MAX);
+	let (follow, followed) = watch::channel(Followed::default());
 	let (traces, _) = broadcast::channel(TRACES_MAX);
 	let lifecycle = Arc::new(RwLock::new(Lifecycle::default()));
-	let handle = Handle { questions: sender, traces: traces.clone(), lifecycle: lifecycle.clone() };
-	(handle, Inbox { questions, traces, lifecycle })
+	let handle = Handle { questions: sender, followed, traces: traces.clone(), lifecycle: lifecycle.clone() };
+	(handle, Inbox { questions, followed: follow, traces, lifecycle })
 }
 
 impl Handle {
-	/// What goes into the inherent of a block on `parent`. Takes until the provisioner is ready: up to two seconds after the
-	/// parent was imported.
+	/// Waits until the machines know a leaf: that is a moment after its import, when all is read that they must know of it.
+	///
+	/// For a block that is not followed, because the node is far behind or the block too old, this takes for ever.
+	pub async fn followed(&self, leaf: Hash) -> Result<(), ProvisionError> {
+		let mut followed = self.followed.clone();
+		let known = followed.wait_for(|leaves| leaves.0.contains(&leaf)).await;
+		known.map(drop).map_err(|_| ProvisionError::Stopped)
+	}
+
+	/// What goes into the inherent of a block on `parent`. Takes until the parent is [`Self::followed`] and the provisioner
+	/// is ready: up to two seconds after the parent was imported.
 	pub async fn provision(&self, parent: Hash) -> Result<ProvisionedData, ProvisionError> {
+		self.followed(parent).await?;
 		let (answer, data) = oneshot::channel();
 		let question = Question::Inherent { parent, answer };
 		self.questions.send(question).await.map_err(|_| ProvisionError::Stopped)?;
@@ -157,7 +185,7 @@ where
 	Client::Api: ParachainHost<Block> + BabeApi<Block> + AuthorityDiscoveryApi<Block>,
 {
 	let Parts { inbox, machine, client, keystore, bridge, pvf, storage, is_major_syncing, metrics } = parts;
-	let Inbox { questions, traces, lifecycle } = inbox;
+	let Inbox { questions, followed, traces, lifecycle } = inbox;
 	let (chain_sender, chain) = mpsc::channel(CHAIN_EVENTS_MAX);
 	let (result_sender, results) = mpsc::unbounded_channel();
 	let (job_sender, jobs) = mpsc::unbounded_channel();
@@ -175,6 +203,7 @@ where
 		effects: Effects::new(),
 		clock: Clock::new(),
 		leaves: BTreeMap::new(),
+		followed,
 		finalized: 0,
 		inherents: HashMap::new(),
 		fragment_chains: HashMap::new(),
@@ -194,6 +223,7 @@ struct Driver<Client> {
 	effects: Effects<Effect>,
 	clock: Clock,
 	leaves: BTreeMap<Hash, BlockNumber>,
+	followed: watch::Sender<Followed>,
 	finalized: BlockNumber,
 	/// Block authors that wait for inherent data; an author gives up after seconds, and asks once per slot.
 	inherents: HashMap<Token, oneshot::Sender<Option<ProvisionedData>>>,
@@ -266,7 +296,11 @@ where
 					let lifecycle = self.lifecycle.read().unwrap_or_else(PoisonError::into_inner);
 					[self.machine.sizes(), lifecycle.sizes(), self.chain_events.sizes()]
 				});
+				let leaf = update.activated.as_ref().map(|leaf| leaf.hash());
 				self.handle(Event::Leaves(update));
+				if let Some(leaf) = leaf {
+					self.followed.send_modify(|followed| followed.add(leaf));
+				}
 				self.tell_view();
 			},
 			ChainEvent::Finalized { number, hash, node_features } => {
@@ -447,5 +481,38 @@ fn log(trace: &Trace) {
 		_ => tracing::debug!(
 			target: "parachain::trace", subsystem = trace.subsystem, ?candidate, ?para, ?relay_parent, "{stage}",
 		),
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[tokio::test]
+	async fn who_needs_a_leaf_waits_until_the_machines_know_it() {
+		let (handle, inbox) = channel();
+		let [first, second] = [1, 2].map(Hash::repeat_byte);
+		let waiting = tokio::spawn({
+			let handle = handle.clone();
+			async move { handle.followed(second).await }
+		});
+		for leaf in [first, second] {
+			inbox.followed.send_modify(|followed| followed.add(leaf));
+		}
+		assert_eq!(waiting.await.unwrap(), Ok(()));
+		assert_eq!(handle.followed(first).await, Ok(()), "it is known for a while");
+
+		let never = handle.followed(Hash::repeat_byte(3));
+		drop(inbox);
+		assert_eq!(never.await, Err(ProvisionError::Stopped));
+	}
+
+	#[test]
+	fn of_the_leaves_that_were_followed_the_last_ones_are_remembered() {
+		let mut followed = Followed::default();
+		let leaf = |n: usize| Hash::from_low_u64_be(n as u64);
+		(0..FOLLOWED_MAX + 2).for_each(|n| followed.add(leaf(n)));
+		assert_eq!(followed.0.len(), FOLLOWED_MAX);
+		assert_eq!(followed.0.front(), Some(&leaf(2)));
 	}
 }
