@@ -75,6 +75,16 @@ enum PendingWrite {
 	Data { candidate: CandidateHash, questions: Vec<Token> },
 }
 
+impl PendingWrite {
+	/// Whose data or chunk it is.
+	fn candidate(&self) -> Option<&CandidateHash> {
+		match self {
+			Self::Meta => None,
+			Self::Chunk(candidate, _) | Self::Data { candidate, .. } => Some(candidate),
+		}
+	}
+}
+
 fn seconds(at: Timestamp) -> u64 {
 	at.unix_ms / 1_000
 }
@@ -504,15 +514,22 @@ impl Store {
 		{
 			self.prune_by_time.remove(&(at, candidate));
 			batch.push(delete(keys::prune_by_time(at, &candidate)));
-			self.remove(&candidate, &mut batch);
+			self.remove(&candidate, &mut batch, effects);
 		}
 		self.next_pruning = None;
 		self.schedule_pruning(now);
 		self.write(PendingWrite::Meta, batch, tokens, effects);
 	}
 
-	fn remove(&mut self, candidate: &CandidateHash, batch: &mut Vec<WriteOp>) {
+	fn remove(&mut self, candidate: &CandidateHash, batch: &mut Vec<WriteOp>, effects: &mut Effects<Effect>) {
 		let Some(entry) = self.entries.remove(candidate) else { return };
+		// What is being written goes with the same batch, after it was written: nobody may count on it, nor may an entry that
+		// is made of the candidate later.
+		for pending in self.writing.values_mut().filter(|pending| pending.candidate() == Some(candidate)) {
+			if let PendingWrite::Data { questions, .. } = std::mem::replace(pending, PendingWrite::Meta) {
+				answer(questions, Err(StoreDataError::Failed), effects);
+			}
+		}
 		batch.push(delete(keys::candidate_meta(candidate)));
 		if entry.meta.data_available {
 			batch.push(delete(keys::available_data(candidate)));

@@ -285,6 +285,26 @@ fn data_counts_as_stored_when_it_is_durable_and_not_before() {
 }
 
 #[test]
+fn data_that_is_pruned_while_it_is_being_written_is_not_promised() {
+	let mut rig = Rig::new();
+	let known = sample(1);
+	rig.world.held = Some(Vec::new());
+	rig.store(&known);
+	let effects = rig.advance(4_000_000);
+	assert_eq!(stored(&effects), [Err(StoreDataError::Failed)]);
+	// It is heard of again, before the disk did what it was told: to store it, and to remove it.
+	rig.block_with(10, vec![known.backed()]);
+	for (token, batch) in rig.world.held.take().unwrap() {
+		rig.world.apply(batch);
+		assert!(stored(&rig.send(Event::Written { token, ok: true })).is_empty());
+	}
+	assert!(!rig.machine.store.has_data(&known.hash()));
+	assert!(!rig.machine.store.has_chunk(&known.hash(), ValidatorIndex(0)));
+	assert_eq!(stored(&rig.store(&known)), [Ok(())]);
+	assert!(rig.world.content.contains_key(&keys::available_data(&known.hash())));
+}
+
+#[test]
 fn failed_write_is_reported_and_can_be_repeated() {
 	let mut rig = Rig::new();
 	let known = sample(1);
