@@ -303,7 +303,7 @@ impl Subsystem for Availability {
 			Event::Loaded { token, value } => self.serving.loaded(now, token, value, effects),
 			Event::Written { token, ok } => match self.signing.written(now, &token, ok, effects) {
 				Some(signed) => self.spread(signed, effects),
-				None => self.store.written(now, token, ok, effects),
+				None => self.store.written(now, token, ok, &mut self.tokens, effects),
 			},
 			Event::Finalized { number, hash } => {
 				self.store.finalized(now, number, hash, &mut self.tokens, effects)

@@ -52,13 +52,17 @@ pub(crate) struct Store {
 
 /// A candidate.
 struct Entry {
-	/// As written, or being written.
+	/// As it is when all writes succeed that are in flight.
 	meta: CandidateMeta,
 	/// When it is removed.
 	prune_at: Option<u64>,
 	/// What is durable of it.
 	durable_chunks: BitVec<u8, Lsb0>,
 	durable_data: bool,
+	/// Writes of its data and chunks in flight.
+	in_flight: usize,
+	/// Whether its newest metadata, written or being written, says less than there is.
+	is_understated: bool,
 }
 
 /// Data that is being encoded.
@@ -144,8 +148,9 @@ impl Store {
 					Ok(meta) => {
 						let (durable_chunks, durable_data) =
 							(meta.chunks_stored.clone(), meta.data_available);
-						let entry = Entry { meta, prune_at: None, durable_chunks, durable_data };
-						self.entries.entry(candidate).or_insert(entry);
+						self.entries
+							.entry(candidate)
+							.or_insert_with(|| Entry::new(meta, durable_chunks, durable_data));
 					},
 					Err(_) => effects.trace(unreadable(now).candidate(candidate)),
 				},
@@ -240,7 +245,7 @@ impl Store {
 		let state = State::Unavailable(BigEndian(seconds(now)));
 		let durable_chunks = chunks_stored.clone();
 		let meta = CandidateMeta { state, data_available: false, chunks_stored };
-		self.entries.insert(candidate, Entry { meta, prune_at: None, durable_chunks, durable_data: false });
+		self.entries.insert(candidate, Entry::new(meta, durable_chunks, false));
 		self.set_prune_at(candidate, Some(seconds(now) + KEEP_UNAVAILABLE.as_secs()), batch);
 		self.put_meta(&candidate, batch);
 		self.schedule_pruning(now);
@@ -413,7 +418,8 @@ impl Store {
 						.zip(&chunks)
 						.map(|(validator, chunk)| put(keys::chunk(&candidate, validator), chunk.encode())),
 				);
-				self.put_meta(&candidate, &mut batch);
+				let meta = entry.meta_with(0..chunks.len(), true);
+				batch.push(put(keys::candidate_meta(&candidate), meta.encode()));
 				self.write(PendingWrite::Data { candidate, questions }, batch, tokens, effects);
 			},
 			Err(error) => {
@@ -443,14 +449,24 @@ impl Store {
 		}
 		*bit = true;
 		drop(bit);
-		let mut batch = vec![put(keys::chunk(&candidate, validator), chunk.encode())];
-		self.put_meta(&candidate, &mut batch);
+		let meta = entry.meta_with(validator.0 as usize..validator.0 as usize + 1, false);
+		let batch = vec![
+			put(keys::chunk(&candidate, validator), chunk.encode()),
+			put(keys::candidate_meta(&candidate), meta.encode()),
+		];
 		self.write(PendingWrite::Chunk(candidate, validator), batch, tokens, effects);
 		true
 	}
 
 	/// A write is durable, or failed.
-	pub(crate) fn written(&mut self, now: Timestamp, token: Token, ok: bool, effects: &mut Effects<Effect>) {
+	pub(crate) fn written(
+		&mut self,
+		now: Timestamp,
+		token: Token,
+		ok: bool,
+		tokens: &mut Tokens,
+		effects: &mut Effects<Effect>,
+	) {
 		let Some(pending) = self.writing.remove(&token) else { return };
 		let candidate = match pending {
 			PendingWrite::Meta => None,
@@ -470,6 +486,15 @@ impl Store {
 				Some(candidate)
 			},
 		};
+		if let Some((candidate, entry)) = candidate.and_then(|of| Some((of, self.entries.get_mut(&of)?))) {
+			entry.in_flight -= 1;
+			if entry.in_flight == 0 && entry.is_understated {
+				entry.is_understated = false;
+				let mut batch = Vec::new();
+				self.put_meta(&candidate, &mut batch);
+				self.write(PendingWrite::Meta, batch, tokens, effects);
+			}
+		}
 		let trace = |stage| {
 			let mut trace = Trace::new(now, NAME, stage);
 			trace.candidate = candidate;
@@ -561,9 +586,9 @@ impl Store {
 		}
 	}
 
-	fn put_meta(&self, candidate: &CandidateHash, batch: &mut Vec<WriteOp>) {
-		if let Some(entry) = self.entries.get(candidate) {
-			batch.push(put(keys::candidate_meta(candidate), entry.meta.encode()));
+	fn put_meta(&mut self, candidate: &CandidateHash, batch: &mut Vec<WriteOp>) {
+		if let Some(entry) = self.entries.get_mut(candidate) {
+			batch.push(put(keys::candidate_meta(candidate), entry.meta_with(0..0, false).encode()));
 		}
 	}
 
@@ -576,6 +601,9 @@ impl Store {
 	) {
 		if !batch.is_empty() {
 			let token = tokens.next();
+			if let Some(entry) = pending.candidate().and_then(|candidate| self.entries.get_mut(candidate)) {
+				entry.in_flight += 1;
+			}
 			self.writing.insert(token, pending);
 			effects.push(Effect::Write { token, batch });
 		}
@@ -605,6 +633,27 @@ impl Store {
 }
 
 impl Entry {
+	fn new(meta: CandidateMeta, durable_chunks: BitVec<u8, Lsb0>, durable_data: bool) -> Self {
+		Self { meta, prune_at: None, durable_chunks, durable_data, in_flight: 0, is_understated: false }
+	}
+
+	/// What a batch says of it that also stores these chunks, and perhaps the data.
+	///
+	/// Of writes in flight it says nothing: they may fail although the batch, which comes after them, succeeds. After a restart
+	/// it would be believed that there is what is not. When they have ended, it is said.
+	fn meta_with(&mut self, validators: std::ops::Range<usize>, data: bool) -> CandidateMeta {
+		self.is_understated |= self.in_flight > 0;
+		let mut chunks_stored = self.durable_chunks.clone();
+		for validator in validators {
+			chunks_stored.set(validator, true);
+		}
+		CandidateMeta {
+			state: self.meta.state.clone(),
+			data_available: self.durable_data || data,
+			chunks_stored,
+		}
+	}
+
 	/// Chunks are durable now, or turned out not to be stored.
 	fn settle_chunks(&mut self, ok: bool, validators: std::ops::Range<usize>) {
 		for validator in validators {

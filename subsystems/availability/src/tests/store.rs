@@ -305,6 +305,36 @@ fn data_that_is_pruned_while_it_is_being_written_is_not_promised() {
 }
 
 #[test]
+fn metadata_never_says_more_than_what_is_durable() {
+	for data_is_written in [false, true] {
+		let mut rig = Rig::new();
+		let known = sample(1);
+		rig.world.held = Some(Vec::new());
+		rig.store(&known);
+		rig.block_with(10, vec![known.included()]);
+		let held = rig.world.held.replace(Vec::new()).unwrap();
+		let [(data, batch), (state, state_batch)] = <[_; 2]>::try_from(held).unwrap();
+		if data_is_written {
+			rig.world.apply(batch);
+		}
+		rig.world.apply(state_batch);
+		let is_included = |meta: &CandidateMeta| matches!(meta.state, State::Unfinalized(..));
+		let said = meta(&rig, &known).unwrap();
+		assert!(is_included(&said) && !said.data_available && said.chunks_stored.not_any());
+
+		// As soon as it is known, it is said.
+		rig.send(Event::Written { token: data, ok: data_is_written });
+		rig.send(Event::Written { token: state, ok: true });
+		let held = rig.world.held.take().unwrap();
+		held.into_iter().for_each(|(_, batch)| rig.world.apply(batch));
+		rig.restart();
+		assert_eq!(rig.machine.store.has_data(&known.hash()), data_is_written);
+		assert_eq!(rig.machine.store.has_chunk(&known.hash(), ValidatorIndex(0)), data_is_written);
+		assert!(is_included(&meta(&rig, &known).unwrap()));
+	}
+}
+
+#[test]
 fn failed_write_is_reported_and_can_be_repeated() {
 	let mut rig = Rig::new();
 	let known = sample(1);
