@@ -83,6 +83,7 @@ fn constraints() -> Constraints {
 	Constraints {
 		max_pov_size: 10_000,
 		max_head_data_size: 1_000,
+		max_hrmp_num_per_candidate: 0,
 		validation_code_hash: code().hash(),
 		..testing::constraints(head(0))
 	}
