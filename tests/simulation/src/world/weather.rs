@@ -14,10 +14,10 @@ const CRASHES_PER_MILLE: u64 = 400;
 const LOSS_PER_MILLE: u64 = 50;
 /// Slots that a partition lasts, or a node is down.
 const SLOTS_MAX: u64 = 4;
-/// Relay blocks until something is backed again, of any para: two, after the one that is made at the very moment in which
-/// all is well, of what its author heard in the storm. A node that starts in that moment never hears of what was voted
+/// Relay blocks until something is backed again, of any para. One that is made in the very slot in which all is well is
+/// made of what its author heard in the storm, and does not count. A node that starts then never hears of what was voted
 /// for earlier, nor can it place what builds on that: a statement is sent to a validator once.
-const RESUMES_AFTER: u32 = 1 + 2;
+const RESUMES_AFTER: u32 = 2;
 /// Relay blocks until something of every para is backed again. A core can be held for all of the availability period (4
 /// blocks) by a candidate that was backed in the storm; then its para needs the two blocks that every para needs, and two
 /// more where what was offered in the meantime built on the candidate that timed out.
@@ -43,10 +43,19 @@ impl Weather {
 	}
 }
 
-/// Everything is well again since a block, in a session.
+/// Everything is well again since a slot, after a block, in a session.
 pub(super) struct Recovery {
+	slot: u64,
 	since: u32,
+	/// The same, or the block of that slot.
+	resumes_since: u32,
 	session: u32,
+}
+
+impl Recovery {
+	fn new(slot: u64, since: u32, session: u32) -> Self {
+		Self { slot, since, resumes_since: since, session }
+	}
 }
 
 impl World {
@@ -133,7 +142,7 @@ impl World {
 			self.restart(node);
 		}
 		self.reconnect();
-		self.recovery = Some(Recovery { since: self.best.0, session: self.session() });
+		self.recovery = Some(Recovery::new(self.slot, self.best.0, self.session()));
 	}
 
 	/// The best chain is a shorter one than before: its blocks count.
@@ -141,21 +150,25 @@ impl World {
 		let number = self.best.0;
 		if let Some(recovery) = &mut self.recovery {
 			recovery.since = recovery.since.min(number);
+			recovery.resumes_since = recovery.resumes_since.min(number);
 		}
 	}
 
 	/// There is a new best block: did candidates get into the blocks since all is well?
 	pub(super) fn judge_recovery(&mut self) {
-		let session = self.session();
+		let (session, slot) = (self.session(), self.slot);
 		let number = self.best.0;
 		let Some(recovery) = &mut self.recovery else { return };
 		if recovery.session != session {
 			// The session's end frees all cores and outdates all scheduling parents: it counts from here.
-			*recovery = Recovery { since: number, session };
+			*recovery = Recovery::new(slot, number, session);
 			return;
 		}
+		if recovery.slot == slot {
+			recovery.resumes_since = number;
+		}
 		let since = recovery.since;
-		if number == since + RESUMES_AFTER && self.backed_since(since).is_empty() {
+		if number == recovery.resumes_since + RESUMES_AFTER && self.backed_since(since).is_empty() {
 			self.accuse(Violation::Stalled { since });
 		}
 		if number == since + PARAS_RESUME_AFTER {
