@@ -1,9 +1,10 @@
 //! The Wasm engine and its semantics (availability, approval, disputes §4.1, §4.2). Called in workers only.
 //!
 //! All validators must come to the same result, so the environment is part of the protocol: which host functions exist, when the
-//! stack is full, what a NaN looks like. Host functions of storage and offchain work are absent; a call traps.
+//! stack is full, what a NaN looks like. Host functions of storage and offchain work are absent; a call traps. Those of the rest
+//! that ask their environment for something find [`ValidationExternalities`].
 
-use crate::error::PrepareError;
+use crate::{error::PrepareError, externalities::ValidationExternalities};
 use headway_primitives::{
 	ExecutorParam, ExecutorParams, PvfPrepKind, DEFAULT_LOGICAL_STACK_MAX, DEFAULT_NATIVE_STACK_MAX,
 };
@@ -125,49 +126,38 @@ pub fn prepare(code: &[u8], params: &ExecutorParams, kind: PvfPrepKind) -> Resul
 	Ok(artifact)
 }
 
-/// A compiled validation function, ready to be called.
-pub struct Module {
-	runtime: WasmtimeRuntime,
-	heap_alloc_strategy: HeapAllocStrategy,
-}
-
 /// Turns an artifact into a module. The bytes must be what [`prepare`] returned: whoever calls has checked their hash.
 #[allow(unsafe_code)]
-pub fn load(artifact: &[u8], params: &ExecutorParams) -> Result<Module, String> {
-	let config = config(params);
-	let heap_alloc_strategy = config.semantics.heap_alloc_strategy;
+fn load(artifact: &[u8], params: &ExecutorParams) -> Result<WasmtimeRuntime, String> {
 	// SAFETY: the bytes are unmodified output of `prepare_runtime_artifact`, compared by hash with what the preparation
 	// worker reported; they are in our memory, so nobody changes them meanwhile.
 	let runtime = unsafe {
-		sc_executor_wasmtime::create_runtime_from_artifact_bytes::<HostFunctions>(artifact, config)
-	}
-	.map_err(|error| error.to_string())?;
-	Ok(Module { runtime, heap_alloc_strategy })
+		sc_executor_wasmtime::create_runtime_from_artifact_bytes::<HostFunctions>(artifact, config(params))
+	};
+	runtime.map_err(|error| error.to_string())
 }
 
-impl Module {
-	/// Calls `validate_block` in a fresh instance. The error says how it ended otherwise.
-	pub fn validate_block(&self, arguments: &[u8]) -> Result<Vec<u8>, String> {
-		let mut instance =
-			self.runtime.new_instance(self.heap_alloc_strategy).map_err(|error| error.to_string())?;
-		instance.call_export("validate_block", arguments).map_err(|error| error.to_string())
-	}
+/// Why a call gave no output.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CallError {
+	/// The artifact could not be turned into a module.
+	RuntimeConstruction(String),
+	/// The call trapped, or something panicked.
+	Failed(String),
+}
+
+/// Calls `validate_block` in a fresh instance, and answers its encoded result. The artifact must be what [`prepare`] returned:
+/// whoever calls has checked its hash.
+pub fn call(artifact: &[u8], params: &ExecutorParams, arguments: &[u8]) -> Result<Vec<u8>, CallError> {
+	let mut externalities = ValidationExternalities::new();
+	let done = sc_executor::with_externalities_safe(&mut externalities, || {
+		let runtime = load(artifact, params).map_err(CallError::RuntimeConstruction)?;
+		let failed = |error: sc_executor_common::error::Error| CallError::Failed(error.to_string());
+		let mut instance = runtime.new_instance(semantics(params).heap_alloc_strategy).map_err(failed)?;
+		instance.call_export("validate_block", arguments).map_err(failed)
+	});
+	done.unwrap_or_else(|panic| Err(CallError::Failed(panic.to_string())))
 }
 
 #[cfg(test)]
-mod tests {
-	use super::*;
-	use headway_primitives::PvfExecKind;
-
-	#[test]
-	fn preparation_hash_depends_only_on_what_changes_compilation() {
-		let hash = |params: &[ExecutorParam]| preparation_hash(&ExecutorParams(params.to_vec()));
-		let base = hash(&[]);
-		assert_eq!(base, blake2_256(b"prep"));
-		assert_eq!(base, hash(&[ExecutorParam::PvfExecTimeout(PvfExecKind::Backing, 1)]));
-		assert_eq!(base, hash(&[ExecutorParam::MaxMemoryPages(1)]));
-		assert_eq!(base, hash(&[ExecutorParam::StackNativeMax(1 << 28)]));
-		assert_ne!(base, hash(&[ExecutorParam::StackLogicalMax(2000)]));
-		assert_ne!(base, hash(&[ExecutorParam::WasmExtBulkMemory]));
-	}
-}
+mod tests;

@@ -15,6 +15,7 @@
 //! | [`process`] | a worker process, seen from the host |
 //! | [`worker`] | the worker's own `main` functions |
 //! | [`engine`] | the Wasm engine and its semantics; called in workers only |
+//! | `externalities` | what surrounds a call: no storage |
 //! | [`protocol`] | what host and worker say to each other |
 //! | [`error`] | what can go wrong, and whose fault it is |
 //! | [`metrics`] | Prometheus metrics |
@@ -24,6 +25,7 @@
 pub mod artifacts;
 pub mod engine;
 pub mod error;
+mod externalities;
 pub mod host;
 pub mod metrics;
 pub mod process;

@@ -2,7 +2,7 @@
 
 use super::{watch, Answer, Watched};
 use crate::{
-	engine,
+	engine::{self, CallError},
 	protocol::{ExecuteOutcome, ExecuteRequest, ExecuteResponse},
 };
 use codec::{DecodeAll, Encode};
@@ -58,9 +58,11 @@ fn try_execute(request: ExecuteRequest, pov_size: &mut u64) -> Result<Validation
 	if let Some(hashes) = request.extension {
 		(EXTENSION_V3, hashes).encode_to(&mut arguments);
 	}
-	let module =
-		engine::load(&artifact, &request.executor_params).map_err(ExecuteOutcome::RuntimeConstruction)?;
-	let result = module.validate_block(&arguments).map_err(ExecuteOutcome::InvalidCandidate)?;
+	let result =
+		engine::call(&artifact, &request.executor_params, &arguments).map_err(|error| match error {
+			CallError::RuntimeConstruction(detail) => ExecuteOutcome::RuntimeConstruction(detail),
+			CallError::Failed(detail) => ExecuteOutcome::InvalidCandidate(detail),
+		})?;
 	ValidationResult::decode_all(&mut &result[..])
 		.map_err(|error| ExecuteOutcome::InvalidCandidate(format!("result cannot be decoded: {error}")))
 }
