@@ -193,11 +193,11 @@ impl Metrics {
 				counter.with_label_values(&[success(result)]).inc();
 			},
 			Event::Executed { result, .. } => {
-				use headway_machine::ExecutionError::{Internal, Invalid};
+				use headway_machine::ExecutionError::{Rejected, TimedOut};
 				let validity = match result {
 					Ok(_) => "valid",
-					Err(Invalid { .. }) => "invalid",
-					Err(Internal { .. }) => "validation failure",
+					Err(Rejected(_) | TimedOut(_)) => "invalid",
+					Err(_) => "validation failure",
 				};
 				inner.validation_requests.with_label_values(&[validity]).inc();
 			},

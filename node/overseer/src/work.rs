@@ -57,9 +57,7 @@ where
 				tokio::spawn(async move {
 					let result = match pvf {
 						Some(pvf) => pvf.execute(execution).await,
-						None => Err(ExecutionError::Internal {
-							detail: "this node executes no candidates".into(),
-						}),
+						None => Err(ExecutionError::Internal("this node executes no candidates".into())),
 					};
 					// The driver is gone only when the node stops.
 					let _ = results.send(Event::Executed { token, result });

@@ -1,7 +1,7 @@
-//! What can go wrong, and whose fault it is (availability, approval, disputes §4.7).
+//! What can go wrong with preparations and at start (availability, approval, disputes §4.7). What happens to an execution is
+//! `headway_machine`'s `ExecutionError`.
 
 use codec::{Decode, Encode};
-use headway_machine::{ExecutionError, Reason};
 use std::path::PathBuf;
 
 /// Why code could not be prepared.
@@ -82,82 +82,4 @@ pub enum StartError {
 	/// A worker does not start, or is of another version.
 	#[error("worker of the PVF host: {0}")]
 	Worker(#[from] crate::process::SpawnError),
-}
-
-/// Why one attempt at an execution failed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum AttemptError {
-	/// The worker reports an invalid candidate: trap, bad output, wrong signature.
-	InvalidCandidate(String),
-	/// The proof of validity does not decompress.
-	PovDecompression(String),
-	/// Took longer than it may.
-	TimedOut(String),
-	/// The worker died in the middle; nobody knows why.
-	WorkerDied(String),
-	/// The worker's thread panicked.
-	JobError(String),
-	/// The artifact could not be turned into a module.
-	RuntimeConstruction(String),
-	/// The artifact is not what was prepared.
-	CorruptedArtifact(String),
-	/// The code cannot be prepared.
-	Prepare(PrepareError),
-	/// Something of ours.
-	Internal(String),
-}
-
-/// A category of failures that is worth one more attempt (§4.3).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Retry {
-	/// The worker died.
-	Death,
-	/// The worker's thread panicked.
-	JobError,
-	/// A failure of ours.
-	Internal,
-	/// Prepare again, then at once.
-	Artifact,
-}
-
-impl AttemptError {
-	/// Whether, and as what, another attempt may help.
-	pub(crate) fn retry(&self) -> Option<Retry> {
-		match self {
-			Self::WorkerDied(_) => Some(Retry::Death),
-			Self::JobError(_) => Some(Retry::JobError),
-			Self::Internal(_) => Some(Retry::Internal),
-			Self::RuntimeConstruction(_) | Self::CorruptedArtifact(_) => Some(Retry::Artifact),
-			Self::InvalidCandidate(_) | Self::PovDecompression(_) | Self::TimedOut(_) | Self::Prepare(_) => {
-				None
-			},
-		}
-	}
-
-	/// The verdict when no attempt is left.
-	///
-	/// In approvals and disputes, whatever a candidate could have provoked is held against it: else an attacker could stop
-	/// finality at no cost. In backing nobody votes against anything; there only what is the candidate's fault for certain is
-	/// held against its collator.
-	pub(crate) fn verdict(self, backing: bool) -> ExecutionError {
-		let invalid = |reason, detail| ExecutionError::Invalid { reason, detail };
-		match self {
-			Self::InvalidCandidate(detail) | Self::PovDecompression(detail) => {
-				invalid(Reason::InvalidExecution, detail)
-			},
-			Self::TimedOut(detail) => invalid(Reason::ExecutionTimeout, detail),
-			Self::WorkerDied(detail)
-			| Self::JobError(detail)
-			| Self::RuntimeConstruction(detail)
-			| Self::CorruptedArtifact(detail) => {
-				if backing {
-					ExecutionError::Internal { detail }
-				} else {
-					invalid(Reason::InvalidExecution, detail)
-				}
-			},
-			Self::Prepare(error) => ExecutionError::Internal { detail: error.to_string() },
-			Self::Internal(detail) => ExecutionError::Internal { detail },
-		}
-	}
 }

@@ -1,21 +1,18 @@
-//! The handle that the node calls; retries and verdicts (availability, approval, disputes §4.3, §4.4).
+//! The handle that the node calls (availability, approval, disputes §4.4).
 
 use crate::{
 	artifacts::{prepare_folder, unfinished, Artifact, ArtifactId, Artifacts, Lookup, Outcome},
 	engine,
-	error::{AttemptError, PrepareError, Retry, StartError},
+	error::{PrepareError, StartError},
 	metrics::{Flavor, Metrics},
 	process::{JobFailure, Pool, Program, Registry as Workers},
 	protocol::{ExecuteOutcome, ExecuteRequest, ExecuteResponse, PrepareRequest, PrepareResponse},
 	slots::{Class, Slots},
 };
 use headway_machine::{Execution, ExecutionError, ExecutionKind};
-use headway_primitives::{
-	ExecutorParams, PvfExecKind, PvfPrepKind, ValidationCode, ValidationCodeHash, ValidationResult,
-};
+use headway_primitives::{ExecutorParams, PvfPrepKind, ValidationCode, ValidationCodeHash, ValidationResult};
 use parking_lot::Mutex;
 use std::{
-	collections::BTreeSet,
 	ffi::OsString,
 	os::unix::ffi::OsStrExt,
 	path::PathBuf,
@@ -46,8 +43,6 @@ pub struct HostConfig {
 	pub execute_workers_max: usize,
 	/// How long a worker may take to start.
 	pub spawn_timeout: Duration,
-	/// Pause before an execution is tried again.
-	pub retry_delay: Duration,
 	/// How long a preparation that failed by chance is not tried again.
 	pub prepare_retry_after: Duration,
 }
@@ -66,7 +61,6 @@ impl HostConfig {
 			execute_workers_max: 4,
 			// Generous: a machine may start many nodes at once.
 			spawn_timeout: Duration::from_secs(30),
-			retry_delay: Duration::from_secs(3),
 			prepare_retry_after: Duration::from_secs(15 * 60),
 		}
 	}
@@ -172,11 +166,11 @@ impl Host {
 			.collect()
 	}
 
-	/// Executes a candidate, after preparing its code if that is necessary. In approvals and disputes, failures that may
-	/// be chance are tried once more each, within the time limit.
+	/// Executes a candidate once, after preparing its code if that is necessary. The error says what happened. After a broken
+	/// artifact, the next execution prepares the code again.
 	pub async fn execute(&self, execution: Execution) -> Result<ValidationResult, ExecutionError> {
 		self.0.metrics.on_execute_enqueued();
-		let result = self.execute_with_retries(&execution).await;
+		let result = self.prepare_and_execute(&execution).await;
 		self.0.metrics.on_execute_finished();
 		if let Err(error) = &result {
 			tracing::debug!(target: "pvf", candidate = ?execution.candidate_hash, %error, "execution failed");
@@ -184,39 +178,10 @@ impl Host {
 		result
 	}
 
-	async fn execute_with_retries(&self, execution: &Execution) -> Result<ValidationResult, ExecutionError> {
+	async fn prepare_and_execute(&self, execution: &Execution) -> Result<ValidationResult, ExecutionError> {
 		if let Some(what) = engine::unsupported(&execution.executor_params) {
-			return Err(ExecutionError::Internal { detail: format!("this node has no {what}") });
+			return Err(ExecutionError::Internal(format!("this node has no {what}")));
 		}
-		let backing = is_backing(execution.kind);
-		let kind = if backing { PvfExecKind::Backing } else { PvfExecKind::Approval };
-		let timeout = execution.executor_params.pvf_exec_timeout(kind);
-		let start = Instant::now();
-		let (mut budget, mut tried) = (timeout, BTreeSet::new());
-		loop {
-			let error = match self.attempt(execution, budget).await {
-				Ok(result) => return Ok(result),
-				Err(error) => error,
-			};
-			let retry = match error.retry() {
-				Some(retry) if !backing && tried.insert(retry) => retry,
-				_ => return Err(error.verdict(backing)),
-			};
-			let delay = if retry == Retry::Artifact { Duration::ZERO } else { self.0.config.retry_delay };
-			let elapsed = start.elapsed() + delay;
-			if elapsed >= timeout {
-				return Err(error.verdict(backing));
-			}
-			tokio::time::sleep(delay).await;
-			budget = timeout - elapsed;
-		}
-	}
-
-	async fn attempt(
-		&self,
-		execution: &Execution,
-		cpu_time_max: Duration,
-	) -> Result<ValidationResult, AttemptError> {
 		let id = ArtifactId::new(execution.code_hash, &execution.executor_params);
 		let class = if is_backing(execution.kind) { PREPARE_NORMAL } else { PREPARE_CRITICAL };
 		let preparation = Preparation {
@@ -227,14 +192,15 @@ impl Host {
 			kind: PvfPrepKind::Prepare,
 			class,
 		};
-		let artifact = self.artifact(preparation, true).await.map_err(AttemptError::Prepare)?;
+		let prepared = self.artifact(preparation, true).await;
+		let artifact = prepared.map_err(|error| ExecutionError::NotPrepared(error.to_string()))?;
 		let queued = Instant::now();
 		let (class, label) = execution_class(execution.kind);
 		let slot = self.0.execute_slots.acquire(class).await;
 		self.0.metrics.on_execute_started(label, queued.elapsed());
-		let result = self.execute_in_worker(execution, &artifact, cpu_time_max).await;
+		let result = self.execute_in_worker(execution, &artifact).await;
 		drop(slot);
-		if matches!(result, Err(AttemptError::CorruptedArtifact(_) | AttemptError::RuntimeConstruction(_))) {
+		if matches!(result, Err(ExecutionError::BrokenArtifact(_))) {
 			self.0.artifacts.lock().forget(id, &artifact);
 		}
 		result
@@ -244,9 +210,8 @@ impl Host {
 		&self,
 		execution: &Execution,
 		artifact: &Artifact,
-		cpu_time_max: Duration,
-	) -> Result<ValidationResult, AttemptError> {
-		let data = &execution.validation_data;
+	) -> Result<ValidationResult, ExecutionError> {
+		let (data, cpu_time_max) = (&execution.validation_data, execution.timeout);
 		let request = ExecuteRequest {
 			artifact_path: artifact.path.as_os_str().as_bytes().to_vec(),
 			checksum: artifact.checksum,
@@ -261,37 +226,37 @@ impl Host {
 		let pool = &self.0.execute_pool;
 		let mut worker = pool.take().await.map_err(|error| {
 			tracing::error!(target: "pvf", %error, "no execution worker");
-			AttemptError::Internal(error.to_string())
+			ExecutionError::Internal(error.to_string())
 		})?;
 		let wall_time_max = cpu_time_max * WALL_TIME_FACTOR + WALL_TIME_EXTRA;
 		let response: ExecuteResponse = match worker.job(&request, wall_time_max).await {
 			Ok(response) => response,
 			Err(JobFailure::TimedOut) => {
 				let detail = format!("execution took longer than {wall_time_max:?} by the clock on the wall");
-				return Err(AttemptError::TimedOut(detail));
+				return Err(ExecutionError::TimedOut(detail));
 			},
 			Err(JobFailure::Died(detail)) => {
 				tracing::warn!(target: "pvf", candidate = ?execution.candidate_hash, detail, "execution worker died");
-				return Err(AttemptError::WorkerDied(detail));
+				return Err(ExecutionError::WorkerDied(detail));
 			},
-			Err(JobFailure::Request(detail)) => return Err(AttemptError::Internal(detail)),
+			Err(JobFailure::Request(detail)) => return Err(ExecutionError::Internal(detail)),
 		};
 		let cpu_time = Duration::from_micros(response.cpu_time_us);
 		self.0.metrics.on_executed(cpu_time, execution.pov.block_data.0.len(), response.pov_size);
 		let (result, reusable) = match response.outcome {
 			ExecuteOutcome::Ok(result) => (Ok(result), true),
-			ExecuteOutcome::InvalidCandidate(detail) => (Err(AttemptError::InvalidCandidate(detail)), true),
-			ExecuteOutcome::PovDecompression(detail) => (Err(AttemptError::PovDecompression(detail)), true),
-			ExecuteOutcome::CorruptedArtifact(detail) => (Err(AttemptError::CorruptedArtifact(detail)), true),
-			ExecuteOutcome::RuntimeConstruction(detail) => {
-				(Err(AttemptError::RuntimeConstruction(detail)), true)
+			ExecuteOutcome::InvalidCandidate(detail) | ExecuteOutcome::PovDecompression(detail) => {
+				(Err(ExecutionError::Rejected(detail)), true)
+			},
+			ExecuteOutcome::CorruptedArtifact(detail) | ExecuteOutcome::RuntimeConstruction(detail) => {
+				(Err(ExecutionError::BrokenArtifact(detail)), true)
 			},
 			ExecuteOutcome::TimedOut => {
 				let detail = format!("execution took {cpu_time:?} of CPU time; {cpu_time_max:?} are allowed");
-				(Err(AttemptError::TimedOut(detail)), false)
+				(Err(ExecutionError::TimedOut(detail)), false)
 			},
-			ExecuteOutcome::JobError(detail) => (Err(AttemptError::JobError(detail)), false),
-			ExecuteOutcome::Internal(detail) => (Err(AttemptError::Internal(detail)), false),
+			ExecuteOutcome::JobError(detail) => (Err(ExecutionError::JobFailed(detail)), false),
+			ExecuteOutcome::Internal(detail) => (Err(ExecutionError::Internal(detail)), false),
 		};
 		if reusable {
 			pool.give_back(worker);

@@ -4,12 +4,12 @@
 //! candidate, both in worker processes: this same program, started again with a hidden subcommand, one job at a time. What
 //! goes wrong in a worker costs that worker; the [`Host`] in the node starts another.
 //!
-//! What the crate decides is only whose fault a failure was (§4.3, §4.7). Whether a candidate is worth executing, and what its
-//! result is compared with, is decided by the candidate-validation machine. It never touches the chain or the network.
+//! The crate reports what happened. Whose fault it was, whether an execution is tried again, and what its result is compared with,
+//! is decided by the candidate-validation machine (§4.3). It never touches the chain or the network.
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`host`] | [`Host`]: the handle that the node calls; retries and verdicts |
+//! | [`host`] | [`Host`]: the handle that the node calls |
 //! | [`artifacts`] | compiled code on disk: who is it for, how long does it stay |
 //! | [`slots`] | how many workers at once, and who comes next |
 //! | [`process`] | a worker process, seen from the host |
@@ -17,7 +17,7 @@
 //! | [`engine`] | the Wasm engine and its semantics; called in workers only |
 //! | `externalities` | what surrounds a call: no storage |
 //! | [`protocol`] | what host and worker say to each other |
-//! | [`error`] | what can go wrong, and whose fault it is |
+//! | [`error`] | what can go wrong |
 //! | [`metrics`] | Prometheus metrics |
 
 #![deny(unsafe_code)]

@@ -7,18 +7,23 @@
 //! what is provably our own fault may be such a failure: what a candidate or its code could provoke ends as
 //! invalid, or it could stall finality without being punished.
 //!
+//! Who executes reports what happened. Whether that is tried again, and what is said in the end, is decided
+//! here and nowhere else.
+//!
 //! What this crate never does: it does not run code, does not fetch anything itself, and does not know why
-//! somebody asks beyond [`ExecutionKind`].
+//! somebody asks beyond [`headway_machine::ExecutionKind`].
 //!
 //! | module | what is in it |
 //! |---|---|
 //! | `checks` | the checks before and after execution, without state |
 //! | `code_cache` | codes that were used recently |
+//! | `failures` | what follows from an execution without a result |
 
 #![forbid(unsafe_code)]
 
 mod checks;
 mod code_cache;
+mod failures;
 #[cfg(any(test, feature = "fuzzing"))]
 #[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod tests;
@@ -28,9 +33,10 @@ pub use tests::arbitrary::check_arbitrary;
 
 use checks::{after_execution, before_execution, is_backing, Refusal};
 use code_cache::{CachedCode, CodeCache};
+use failures::{refusal, Retry};
 use headway_machine::{
-	BlockContext, Effects, Execution, ExecutionError, ExecutionKind, LeavesUpdate, Reason, Sizes, Stage,
-	Subsystem, Timestamp, Token, Tokens, Trace, ValidateRequest, ValidationFailed, ValidationOutcome, View,
+	BlockContext, Effects, Execution, ExecutionError, LeavesUpdate, Reason, Sizes, Stage, Subsystem,
+	Timestamp, Token, Tokens, Trace, ValidateRequest, ValidationFailed, ValidationOutcome, View,
 };
 use headway_primitives::{
 	CandidateDescriptorVersion, CandidateHash, FeatureIndex, Hash, PvfExecKind, SessionIndex, ValidationCode,
@@ -75,8 +81,7 @@ pub enum Event {
 	Executed {
 		/// The question.
 		token: Token,
-		/// The outputs, or why there are none. [`ExecutionError::Invalid`] with [`Reason::ExecutionFailed`] means
-		/// that the worker or its job died, which may or may not be the candidate's doing.
+		/// The outputs, or what happened instead.
 		result: Result<ValidationResult, ExecutionError>,
 	},
 }
@@ -125,15 +130,8 @@ struct Job {
 	is_executing: bool,
 	/// Retries that were used up.
 	retried: BTreeSet<Retry>,
-}
-
-/// Categories of failures, each of which may be retried once.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Retry {
-	/// A worker or its job died.
-	Ambiguous,
-	/// A failure of ours.
-	Internal,
+	/// What would be said if there were no time left for a retry.
+	refusal: Option<Refusal>,
 }
 
 /// Code that the driver was asked for.
@@ -212,7 +210,6 @@ impl CandidateValidation {
 			false => Err(Refusal::Failed(Reason::CapacityReached)),
 		};
 		let version = *checked.as_ref().unwrap_or(&CandidateDescriptorVersion::V1);
-		let retried = BTreeSet::new();
 		let job = Job {
 			asker,
 			request,
@@ -221,7 +218,8 @@ impl CandidateValidation {
 			block,
 			started: None,
 			is_executing: false,
-			retried,
+			retried: BTreeSet::new(),
+			refusal: None,
 		};
 		let token = self.tokens.next();
 		self.jobs.insert(token, job);
@@ -269,6 +267,10 @@ impl CandidateValidation {
 		effects: &mut Effects<Effect>,
 	) {
 		let Some(job) = self.jobs.get_mut(&token) else { return };
+		let timeout = match (job.time_left(now), job.refusal) {
+			(Duration::ZERO, Some(refusal)) => return self.finish(now, token, Err(refusal), effects),
+			(left, _) => left,
+		};
 		job.started.get_or_insert(now);
 		job.is_executing = true;
 		let descriptor = &job.request.receipt.descriptor;
@@ -283,6 +285,7 @@ impl CandidateValidation {
 			pov: job.request.pov.clone(),
 			extension,
 			executor_params: job.request.executor_params.clone(),
+			timeout,
 			kind: job.request.kind,
 		};
 		effects.push(Effect::Execute { token, execution });
@@ -341,7 +344,7 @@ impl CandidateValidation {
 	) {
 		let Some(job) = self.jobs.get_mut(&token).filter(|job| job.is_executing) else { return };
 		job.is_executing = false;
-		let refusal = match result {
+		let error = match result {
 			Ok(result) => {
 				let claim_queue = job.block.as_ref().map(|block| &block.transposed_claim_queue);
 				let verdict = after_execution(&job.request, result, claim_queue);
@@ -350,18 +353,15 @@ impl CandidateValidation {
 					verdict.map(|commitments| ValidationOutcome::Valid { commitments, validation_data });
 				return self.finish(now, token, verdict, effects);
 			},
-			Err(ExecutionError::Invalid { reason, .. }) => Refusal::Invalid(reason),
-			Err(ExecutionError::Internal { .. }) => Refusal::Failed(Reason::ExecutionFailed),
+			Err(error) => error,
 		};
-		let category = match refusal {
-			Refusal::Invalid(Reason::ExecutionFailed) => Some(Retry::Ambiguous),
-			Refusal::Failed(_) => Some(Retry::Internal),
-			Refusal::Invalid(_) => None,
-		};
-		match category.and_then(|category| job.may_retry(now, category)) {
-			Some(at) => {
+		let refusal = refusal(&error, job.request.kind);
+		job.refusal = Some(refusal);
+		match job.next_attempt(now, &error) {
+			Some(at) if at > now => {
 				self.retries.insert((at, token));
 			},
+			Some(_) => self.execute(now, token, effects),
 			None => self.finish(now, token, Err(refusal), effects),
 		}
 	}
@@ -392,18 +392,23 @@ impl CandidateValidation {
 }
 
 impl Job {
-	/// When to execute again after a failure of this category; none if never.
+	/// When to execute again after a failure; none if never.
 	///
 	/// A candidate that backers find flaky is not backed. Approval and disputes give each category one more
 	/// chance, within the time that one execution has.
-	fn may_retry(&mut self, now: Timestamp, category: Retry) -> Option<Timestamp> {
-		match self.request.kind {
-			ExecutionKind::Backing | ExecutionKind::BackingSystemParas => return None,
-			ExecutionKind::Approval | ExecutionKind::Dispute => {},
-		}
-		let budget = self.request.executor_params.pvf_exec_timeout(PvfExecKind::Approval);
-		let elapsed = now.since(self.started?);
-		(elapsed + RETRY_DELAY <= budget && self.retried.insert(category)).then(|| now + RETRY_DELAY)
+	fn next_attempt(&mut self, now: Timestamp, error: &ExecutionError) -> Option<Timestamp> {
+		let retry = Retry::after(error).filter(|_| !is_backing(self.request.kind))?;
+		(self.time_left(now) >= RETRY_DELAY && self.retried.insert(retry)).then(|| now + retry.delay())
+	}
+
+	/// How long an attempt may take that begins now: all attempts have the time of one execution together.
+	fn time_left(&self, now: Timestamp) -> Duration {
+		let kind = match is_backing(self.request.kind) {
+			true => PvfExecKind::Backing,
+			false => PvfExecKind::Approval,
+		};
+		let elapsed = self.started.map_or(Duration::ZERO, |started| now.since(started));
+		self.request.executor_params.pvf_exec_timeout(kind).saturating_sub(elapsed)
 	}
 }
 

@@ -3,7 +3,7 @@
 pub(crate) mod arbitrary;
 
 use crate::*;
-use headway_machine::testing;
+use headway_machine::{testing, ExecutionKind};
 use headway_primitives::{
 	ump::{ClaimQueueOffset, CoreSelector, UmpSignal},
 	*,
@@ -158,12 +158,14 @@ fn failed(reason: Reason) -> Result<ValidationOutcome, ValidationFailed> {
 	Err(ValidationFailed { reason })
 }
 
-fn broken(reason: Reason) -> Result<ValidationResult, ExecutionError> {
-	Err(ExecutionError::Invalid { reason, detail: String::new() })
+type Failure = fn(String) -> ExecutionError;
+
+fn failing(failure: Failure) -> Result<ValidationResult, ExecutionError> {
+	Err(failure(String::new()))
 }
 
 fn internal() -> Result<ValidationResult, ExecutionError> {
-	Err(ExecutionError::Internal { detail: String::new() })
+	failing(ExecutionError::Internal)
 }
 
 #[test]
@@ -331,36 +333,81 @@ fn missing_or_wrong_code_is_our_failure() {
 	}
 }
 
+/// What is said in the end, when backing and when approving.
+#[test]
+fn what_a_candidate_may_have_provoked_is_held_against_it_except_in_backing() {
+	use ExecutionError::*;
+	let cases: [(Failure, _, _, _); 7] = [
+		(Rejected, invalid(Reason::InvalidExecution), invalid(Reason::InvalidExecution), 1),
+		(TimedOut, invalid(Reason::ExecutionTimeout), invalid(Reason::ExecutionTimeout), 1),
+		(WorkerDied, failed(Reason::ExecutionFailed), invalid(Reason::ExecutionFailed), 2),
+		(JobFailed, failed(Reason::ExecutionFailed), invalid(Reason::ExecutionFailed), 2),
+		(BrokenArtifact, failed(Reason::ExecutionFailed), invalid(Reason::ExecutionFailed), 2),
+		(NotPrepared, failed(Reason::ExecutionFailed), failed(Reason::ExecutionFailed), 1),
+		(Internal, failed(Reason::ExecutionFailed), failed(Reason::ExecutionFailed), 2),
+	];
+	for (failure, when_backing, when_approving, attempts) in cases {
+		let result = failing(failure);
+		for (kind, expected, attempts) in [
+			(ExecutionKind::Backing, &when_backing, 1),
+			(ExecutionKind::BackingSystemParas, &when_backing, 1),
+			(ExecutionKind::Approval, &when_approving, attempts),
+			(ExecutionKind::Dispute, &when_approving, attempts),
+		] {
+			let mut harness = Harness::new();
+			let (token, _) = harness.start(&case(1, kind, &[]).request);
+			let event = || Event::Executed { token, result: result.clone() };
+			let mut effects = harness.send(START, event());
+			for _ in 1..attempts {
+				assert!(!matches!(effects[..], [Effect::Validated { .. }]), "{result:?} of {kind:?}");
+				harness.tick(after(3));
+				effects = harness.send(after(3), event());
+			}
+			assert_eq!(&verdict(effects), expected, "{result:?} of {kind:?}");
+		}
+	}
+}
+
 #[test]
 fn v8_v10_backing_is_tried_once() {
-	for (result, expected) in [
-		(broken(Reason::ExecutionTimeout), invalid(Reason::ExecutionTimeout)),
-		(broken(Reason::InvalidExecution), invalid(Reason::InvalidExecution)),
-		(broken(Reason::ExecutionFailed), invalid(Reason::ExecutionFailed)),
-		(internal(), failed(Reason::ExecutionFailed)),
-	] {
+	use ExecutionError::*;
+	let failures: [Failure; 7] =
+		[Rejected, TimedOut, WorkerDied, JobFailed, BrokenArtifact, NotPrepared, Internal];
+	for failure in failures {
 		let mut harness = Harness::new();
-		let (token, _) = harness.start(&backing().request);
-		assert_eq!(verdict(harness.send(START, Event::Executed { token, result })), expected);
+		let (token, execution) = harness.start(&backing().request);
+		assert_eq!(execution.timeout, Duration::from_secs(2));
+		let effects = harness.send(START, Event::Executed { token, result: failing(failure) });
+		assert!(matches!(effects[..], [Effect::Validated { .. }]), "{effects:?}");
 		assert_eq!(harness.machine.next_deadline(), None);
 	}
 }
 
 #[test]
 fn v9_v11_approval_repeats_each_kind_of_failure_once() {
-	for (result, expected) in [
-		(broken(Reason::ExecutionFailed), invalid(Reason::ExecutionFailed)),
-		(internal(), failed(Reason::ExecutionFailed)),
-	] {
+	use ExecutionError::*;
+	let cases: [(Failure, _); 3] = [
+		(WorkerDied, invalid(Reason::ExecutionFailed)),
+		(JobFailed, invalid(Reason::ExecutionFailed)),
+		(Internal, failed(Reason::ExecutionFailed)),
+	];
+	for (failure, expected) in cases {
+		let result = failing(failure);
 		let approval = case(1, ExecutionKind::Approval, &[]);
 		let mut harness = Harness::new();
 		let (token, execution) = harness.start(&approval.request);
+		assert_eq!(execution.timeout, Duration::from_secs(12));
 		let event = || Event::Executed { token, result: result.clone() };
-		assert_eq!(harness.send(START, event()), []);
-		assert_eq!(harness.machine.next_deadline(), Some(after(3)));
-		assert_eq!(harness.tick(after(2)), []);
-		assert_eq!(harness.tick(after(3)), [Effect::Execute { token, execution: execution.clone() }]);
-		assert_eq!(verdict(harness.send(after(3), event())), expected, "killed twice");
+		assert_eq!(harness.send(after(1), event()), []);
+		assert_eq!(harness.machine.next_deadline(), Some(after(4)));
+		assert_eq!(harness.tick(after(3)), []);
+		let again = Execution { timeout: Duration::from_secs(8), ..execution.clone() };
+		assert_eq!(
+			harness.tick(after(4)),
+			[Effect::Execute { token, execution: again }],
+			"V12: what is left"
+		);
+		assert_eq!(verdict(harness.send(after(4), event())), expected, "killed twice");
 
 		let mut harness = Harness::new();
 		harness.start(&approval.request);
@@ -372,19 +419,42 @@ fn v9_v11_approval_repeats_each_kind_of_failure_once() {
 }
 
 #[test]
+fn v7_after_a_broken_artifact_approval_tries_again_at_once() {
+	let approval = case(1, ExecutionKind::Approval, &[]);
+	let mut harness = Harness::new();
+	let (token, execution) = harness.start(&approval.request);
+	let broken = || Event::Executed { token, result: failing(ExecutionError::BrokenArtifact) };
+	assert_eq!(harness.send(START, broken()), [Effect::Execute { token, execution }]);
+	let effects = harness.send(START, broken());
+	assert_eq!(verdict(effects), invalid(Reason::ExecutionFailed), "but once");
+}
+
+#[test]
 fn v9_categories_of_failures_are_retried_independently() {
+	use ExecutionError::*;
 	let approval = case(1, ExecutionKind::Dispute, &[]);
 	let mut harness = Harness::new();
 	let (token, _) = harness.start(&approval.request);
-	assert_eq!(harness.send(START, Event::Executed { token, result: internal() }), []);
-	harness.tick(after(3));
-	let result = broken(Reason::ExecutionFailed);
-	assert_eq!(harness.send(after(3), Event::Executed { token, result }), []);
-	harness.tick(after(6));
+	let failures: [Failure; 3] = [Internal, WorkerDied, JobFailed];
+	for (round, failure) in (0..).zip(failures) {
+		let event = Event::Executed { token, result: failing(failure) };
+		assert_eq!(harness.send(after(3 * round), event), []);
+		assert!(matches!(harness.tick(after(3 * round + 3))[..], [Effect::Execute { .. }]));
+	}
 	assert_eq!(
-		verdict(harness.send(after(6), Event::Executed { token, result: internal() })),
+		verdict(harness.send(after(9), Event::Executed { token, result: internal() })),
 		failed(Reason::ExecutionFailed)
 	);
+}
+
+/// A call that has no time would be a timeout, and that the candidate's fault.
+#[test]
+fn a_retry_for_which_no_time_is_left_ends_as_the_failure_before() {
+	let approval = case(1, ExecutionKind::Approval, &[]);
+	let mut harness = Harness::new();
+	let (token, _) = harness.start(&approval.request);
+	assert_eq!(harness.send(START, Event::Executed { token, result: internal() }), []);
+	assert_eq!(verdict(harness.tick(after(12))), failed(Reason::ExecutionFailed));
 }
 
 #[test]
@@ -402,7 +472,7 @@ fn v12_nothing_is_repeated_beyond_the_time_of_one_execution() {
 fn a_sound_fault_of_the_candidate_is_not_repeated_when_approving() {
 	let mut harness = Harness::new();
 	let (token, _) = harness.start(&case(1, ExecutionKind::Approval, &[]).request);
-	let result = broken(Reason::ExecutionTimeout);
+	let result = failing(ExecutionError::TimedOut);
 	assert_eq!(
 		verdict(harness.send(START, Event::Executed { token, result })),
 		invalid(Reason::ExecutionTimeout)
@@ -477,7 +547,8 @@ fn an_execution_is_answered_once() {
 	let (token, _) = harness.start(&approval.request);
 	assert_eq!(harness.send(START, Event::Executed { token, result: internal() }), []);
 	// Another category, which could be retried too: but nothing is executed now.
-	assert_eq!(harness.send(START, Event::Executed { token, result: broken(Reason::ExecutionFailed) }), []);
+	let result = failing(ExecutionError::WorkerDied);
+	assert_eq!(harness.send(START, Event::Executed { token, result }), []);
 	assert_eq!(harness.machine.sizes().exceeded(), None);
 	assert!(matches!(harness.tick(after(3))[..], [Effect::Execute { .. }]));
 }

@@ -6,7 +6,7 @@ use headway_primitives::{
 	Hash, HeadData, HorizontalMessages, ParaId, PersistedValidationData, PoV, SessionIndex,
 	SignedFullStatement, UpwardMessages, ValidationCode, ValidationCodeHash, ValidatorIndex,
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// A candidate that was seconded: what prospective parachains must know of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -377,27 +377,37 @@ pub struct Execution {
 	pub extension: Option<(Hash, Hash)>,
 	/// Execution environment.
 	pub executor_params: Arc<headway_primitives::ExecutorParams>,
+	/// CPU time that it may take.
+	pub timeout: Duration,
 	/// Why it is executed.
 	pub kind: ExecutionKind,
 }
 
-/// Why an execution gave no result.
+/// Why an execution gave no result: what happened, in the words of whom it happened to. Whose fault it is, and whether it is
+/// tried again, is decided by candidate validation.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ExecutionError {
-	/// The candidate is at fault: trap, bad output, bad proof of validity, timeout that repeats.
-	#[error("candidate is invalid: {}: {detail}", .reason.label())]
-	Invalid {
-		/// Which fault.
-		reason: crate::Reason,
-		/// What the engine said.
-		detail: String,
-	},
-	/// We are at fault: dead worker, lack of memory, preparation failed for the time being.
-	#[error("execution failed: {detail}")]
-	Internal {
-		/// What went wrong.
-		detail: String,
-	},
+	/// The validation function trapped, or answered what is no result; or the proof of validity does not decompress.
+	#[error("rejected: {0}")]
+	Rejected(String),
+	/// It took longer than it may.
+	#[error("timed out: {0}")]
+	TimedOut(String),
+	/// The worker died in the middle; nobody knows why.
+	#[error("worker died: {0}")]
+	WorkerDied(String),
+	/// The worker's job panicked.
+	#[error("job failed: {0}")]
+	JobFailed(String),
+	/// The compiled code is not what was prepared, or makes no module; it is prepared again for the next attempt.
+	#[error("compiled code is broken: {0}")]
+	BrokenArtifact(String),
+	/// The code could not be prepared.
+	#[error("code could not be prepared: {0}")]
+	NotPrepared(String),
+	/// Something else of ours failed.
+	#[error("execution failed: {0}")]
+	Internal(String),
 }
 
 /// Proof that a validator broke the rules of backing.

@@ -1,7 +1,7 @@
 //! Blocks of the simulated parachains: what they are, when they are valid, and which one to build next.
 
 use codec::{Decode, Encode};
-use headway_machine::{Execution, ExecutionError, Reason};
+use headway_machine::{Execution, ExecutionError};
 use headway_primitives::{BlockData, Hash, HeadData, PoV, ValidationResult, POV_BOMB_LIMIT};
 
 /// Head data of the simulated parachains.
@@ -57,8 +57,7 @@ impl Body {
 /// The validation function of the simulated paras. Somebody who does not care for validity executes what is invalid
 /// as if it were not.
 pub fn execute(execution: &Execution, cares: bool) -> Result<ValidationResult, ExecutionError> {
-	let invalid =
-		|detail: &str| ExecutionError::Invalid { reason: Reason::InvalidExecution, detail: detail.into() };
+	let invalid = |detail: &str| ExecutionError::Rejected(detail.into());
 	let body = Body::read(&execution.pov).ok_or_else(|| invalid("block does not decode"))?;
 	let head = Head::read(&body.head).ok_or_else(|| invalid("no head data"))?;
 	if cares && !body.is_valid {

@@ -1,11 +1,11 @@
 //! The host with real worker processes: this test program, started again. That is why it has a `main` of its own.
 
 use codec::Encode;
-use headway_machine::{Execution, ExecutionError, ExecutionKind, Reason};
+use headway_machine::{Execution, ExecutionError, ExecutionKind};
 use headway_metronome_pvf::{build, Head, Traffic};
 use headway_primitives::{
 	BlockData, CandidateHash, ExecutorParam, ExecutorParams, Hash, HeadData, PersistedValidationData, PoV,
-	PvfExecKind, ValidationCode,
+	ValidationCode,
 };
 use headway_pvf::{
 	host::WorkerInfo, metrics::Flavor, process::SpawnError, Host, HostConfig, PrepareError, StartError,
@@ -30,10 +30,8 @@ scenarios![
 	concurrent_executions_share_one_preparation,
 	what_is_not_wasm_is_a_clear_error,
 	a_trap_is_the_candidates_fault,
-	a_backing_timeout_is_the_candidates_fault_and_ends_the_worker,
-	an_approval_has_the_longer_timeout,
-	a_killed_worker_is_not_held_against_a_candidate_in_backing,
-	an_approval_survives_one_killed_worker_but_not_two,
+	a_timeout_is_reported_and_ends_the_worker,
+	a_killed_worker_is_reported_and_the_next_execution_has_another,
 	a_corrupted_artifact_is_prepared_again,
 	a_deleted_artifact_is_prepared_again,
 	bombs_are_refused,
@@ -78,7 +76,7 @@ struct Fixture {
 }
 
 fn config(folder: &Path) -> HostConfig {
-	HostConfig { retry_delay: Duration::ZERO, ..HostConfig::new(VERSION, folder) }
+	HostConfig::new(VERSION, folder)
 }
 
 fn fixture() -> Fixture {
@@ -149,6 +147,7 @@ fn execution(kind: ExecutionKind, code: ValidationCode, block_data: Vec<u8>) -> 
 		pov: Arc::new(PoV { block_data: BlockData(block_data) }),
 		extension: None,
 		executor_params: Arc::new(ExecutorParams::default()),
+		timeout: Duration::from_secs(60),
 		kind,
 	}
 }
@@ -169,17 +168,25 @@ fn working(kind: ExecutionKind, work: u64) -> Execution {
 }
 
 #[track_caller]
-fn assert_invalid<T: std::fmt::Debug>(result: Result<T, ExecutionError>, expected: Reason) -> String {
+fn assert_rejected<T: std::fmt::Debug>(result: Result<T, ExecutionError>) -> String {
 	match result {
-		Err(ExecutionError::Invalid { reason, detail }) if reason == expected => detail,
+		Err(ExecutionError::Rejected(detail)) => detail,
 		other => panic!("{other:?}"),
 	}
 }
 
 #[track_caller]
-fn assert_internal<T: std::fmt::Debug>(result: Result<T, ExecutionError>) -> String {
+fn assert_timed_out<T: std::fmt::Debug>(result: Result<T, ExecutionError>) -> String {
 	match result {
-		Err(ExecutionError::Internal { detail }) => detail,
+		Err(ExecutionError::TimedOut(detail)) => detail,
+		other => panic!("{other:?}"),
+	}
+}
+
+#[track_caller]
+fn assert_not_prepared<T: std::fmt::Debug>(result: Result<T, ExecutionError>) -> String {
+	match result {
+		Err(ExecutionError::NotPrepared(detail)) => detail,
 		other => panic!("{other:?}"),
 	}
 }
@@ -216,7 +223,7 @@ async fn concurrent_executions_share_one_preparation() {
 async fn what_is_not_wasm_is_a_clear_error() {
 	let fixture = fixture();
 	let execution = execution(ExecutionKind::Backing, ValidationCode(b"not wasm".to_vec()), valid_block());
-	let detail = assert_internal(fixture.host.execute(execution.clone()).await);
+	let detail = assert_not_prepared(fixture.host.execute(execution.clone()).await);
 	assert!(detail.contains("not a usable Wasm module"), "{detail}");
 	let precheck =
 		fixture.host.precheck(execution.code, execution.code_hash, 1 << 20, execution.executor_params).await;
@@ -228,7 +235,7 @@ async fn a_trap_is_the_candidates_fault() {
 	let fixture = fixture();
 	for kind in [ExecutionKind::Backing, ExecutionKind::Approval] {
 		let result = fixture.host.execute(execution(kind, code(), b"not a block".to_vec())).await;
-		let detail = assert_invalid(result, Reason::InvalidExecution);
+		let detail = assert_rejected(result);
 		assert!(detail.contains("unreachable"), "{detail}");
 	}
 	// The worker takes the next job.
@@ -236,58 +243,28 @@ async fn a_trap_is_the_candidates_fault() {
 	assert_eq!(fixture.counter("polkadot_pvf_worker_spawned"), 2);
 }
 
-fn with_timeouts(mut execution: Execution, backing_ms: u64, approval_ms: u64) -> Execution {
-	execution.executor_params = Arc::new(ExecutorParams(vec![
-		ExecutorParam::PvfExecTimeout(PvfExecKind::Backing, backing_ms),
-		ExecutorParam::PvfExecTimeout(PvfExecKind::Approval, approval_ms),
-	]));
-	execution
-}
-
 /// V8
-async fn a_backing_timeout_is_the_candidates_fault_and_ends_the_worker() {
+async fn a_timeout_is_reported_and_ends_the_worker() {
 	let fixture = fixture();
-	let slow = with_timeouts(working(ExecutionKind::Backing, FOR_EVER), 200, 60_000);
-	assert_invalid(fixture.host.execute(slow).await, Reason::ExecutionTimeout);
+	let slow = Execution { timeout: Duration::from_millis(200), ..working(ExecutionKind::Backing, FOR_EVER) };
+	let detail = assert_timed_out(fixture.host.execute(slow).await);
+	assert!(detail.contains("200ms are allowed"), "{detail}");
 	assert!(fixture.host.workers().iter().all(|worker| worker.flavor == Flavor::Prepare));
 	fixture.host.execute(valid(ExecutionKind::Backing)).await.unwrap();
 }
 
-async fn an_approval_has_the_longer_timeout() {
+/// V9, V10: what follows from it is candidate validation's to say.
+async fn a_killed_worker_is_reported_and_the_next_execution_has_another() {
 	let fixture = fixture();
-	let slow = with_timeouts(working(ExecutionKind::Approval, FOR_EVER), 1, 300);
-	let detail = assert_invalid(fixture.host.execute(slow).await, Reason::ExecutionTimeout);
-	assert!(detail.contains("300ms are allowed"), "{detail}");
-	assert_eq!(fixture.counter("polkadot_pvf_exec_kind_selected"), 1);
-}
-
-/// V10
-async fn a_killed_worker_is_not_held_against_a_candidate_in_backing() {
-	let fixture = fixture();
-	let slow = with_timeouts(working(ExecutionKind::Backing, FOR_EVER), 60_000, 120_000);
-	let (result, _) = tokio::join!(fixture.host.execute(slow), fixture.kill_busy_worker());
-	let detail = assert_internal(result);
-	assert!(detail.contains("signal 9"), "{detail}");
-	fixture.host.execute(valid(ExecutionKind::Backing)).await.unwrap();
-}
-
-/// V9
-async fn an_approval_survives_one_killed_worker_but_not_two() {
-	let fixture = fixture();
-	// Long enough to be caught in the act.
-	let work = 300_000;
-	let expected = build(&Head::genesis(), work, None, Vec::new(), Traffic::default()).unwrap();
-	let once = with_timeouts(working(ExecutionKind::Approval, work), 60_000, 120_000);
-	let (result, _) = tokio::join!(fixture.host.execute(once), fixture.kill_busy_worker());
-	assert_eq!(result.unwrap().head_data.0, expected.head.encode());
-
-	let twice = with_timeouts(working(ExecutionKind::Approval, FOR_EVER), 60_000, 120_000);
-	let kill_two = async {
-		let first = fixture.kill_busy_worker().await;
-		kill(fixture.worker(|worker| worker.busy && worker.pid != first).await.pid);
-	};
-	let (result, ()) = tokio::join!(fixture.host.execute(twice), kill_two);
-	assert_invalid(result, Reason::InvalidExecution);
+	for kind in [ExecutionKind::Backing, ExecutionKind::Approval] {
+		let slow = working(kind, FOR_EVER);
+		let (result, _) = tokio::join!(fixture.host.execute(slow), fixture.kill_busy_worker());
+		match result {
+			Err(ExecutionError::WorkerDied(detail)) => assert!(detail.contains("signal 9"), "{detail}"),
+			other => panic!("{other:?}"),
+		}
+		fixture.host.execute(valid(kind)).await.unwrap();
+	}
 }
 
 /// V7
@@ -301,13 +278,10 @@ async fn a_corrupted_artifact_is_prepared_again() {
 		std::fs::write(path, bytes).unwrap();
 	};
 	fixture.overwrite_artifact(corrupt);
+	let result = fixture.host.execute(valid(ExecutionKind::Approval)).await;
+	assert!(matches!(result, Err(ExecutionError::BrokenArtifact(_))), "{result:?}");
 	fixture.host.execute(valid(ExecutionKind::Approval)).await.unwrap();
 	assert_eq!(fixture.preparations(), 2);
-	fixture.overwrite_artifact(corrupt);
-	// One attempt only, but the next candidate is fine.
-	assert_internal(fixture.host.execute(valid(ExecutionKind::Backing)).await);
-	fixture.host.execute(valid(ExecutionKind::Backing)).await.unwrap();
-	assert_eq!(fixture.preparations(), 3);
 }
 
 /// V6
@@ -324,7 +298,7 @@ async fn bombs_are_refused() {
 	let fixture = fixture();
 	let mut bomb = valid(ExecutionKind::Backing);
 	bomb.code_bomb_limit = 1000;
-	let detail = assert_internal(fixture.host.execute(bomb.clone()).await);
+	let detail = assert_not_prepared(fixture.host.execute(bomb.clone()).await);
 	assert!(detail.contains("decompressed"), "{detail}");
 	let precheck =
 		fixture.host.precheck(bomb.code, bomb.code_hash, 1000, bomb.executor_params).await.unwrap_err();
@@ -334,7 +308,7 @@ async fn bombs_are_refused() {
 	let zeros = vec![0; (40 << 20) + 1];
 	let bomb = sp_maybe_compressed_blob::compress_weakly(&zeros, zeros.len()).unwrap();
 	let result = fixture.host.execute(execution(ExecutionKind::Approval, code(), bomb)).await;
-	let detail = assert_invalid(result, Reason::InvalidExecution);
+	let detail = assert_rejected(result);
 	assert!(detail.contains("proof of validity"), "{detail}");
 	// Within the limit, compression is no fault.
 	let compressed = sp_maybe_compressed_blob::compress_weakly(&valid_block(), 1 << 20).unwrap();
@@ -345,7 +319,9 @@ async fn bombs_are_refused() {
 async fn only_parameters_of_preparation_cause_another_one() {
 	let fixture = fixture();
 	fixture.host.execute(valid(ExecutionKind::Backing)).await.unwrap();
-	fixture.host.execute(with_timeouts(valid(ExecutionKind::Backing), 5000, 10_000)).await.unwrap();
+	let mut other = valid(ExecutionKind::Backing);
+	other.executor_params = Arc::new(ExecutorParams(vec![ExecutorParam::MaxMemoryPages(1000)]));
+	fixture.host.execute(other).await.unwrap();
 	assert_eq!(fixture.preparations(), 1);
 	let mut other = valid(ExecutionKind::Backing);
 	other.executor_params = Arc::new(ExecutorParams(vec![ExecutorParam::StackLogicalMax(4000)]));
@@ -362,7 +338,7 @@ async fn an_extension_does_not_disturb() {
 
 async fn a_dropped_execution_ends_its_worker() {
 	let fixture = fixture();
-	let slow = with_timeouts(working(ExecutionKind::Dispute, FOR_EVER), 60_000, 120_000);
+	let slow = working(ExecutionKind::Dispute, FOR_EVER);
 	let pid = tokio::select! {
 		result = fixture.host.execute(slow) => panic!("{result:?}"),
 		worker = fixture.worker(|worker| worker.flavor == Flavor::Execute && worker.busy) => worker.pid,
@@ -383,7 +359,8 @@ async fn a_worker_of_another_version_is_refused() {
 		other => panic!("{other:?}"),
 	}
 	assert!(host.workers().is_empty());
-	assert_internal(host.execute(valid(ExecutionKind::Backing)).await);
+	// Preparation needs a worker first.
+	assert_not_prepared(host.execute(valid(ExecutionKind::Backing)).await);
 }
 
 async fn a_program_that_is_no_worker_is_refused() {

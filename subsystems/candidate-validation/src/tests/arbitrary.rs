@@ -40,7 +40,7 @@ const KINDS: [ExecutionKind; 4] = [
 
 fn step(bytes: &mut Bytes) -> Step {
 	match bytes.below(24) {
-		0..=8 => Step::Executed { question: bytes.below(40), form: bytes.below(9) as u8 },
+		0..=8 => Step::Executed { question: bytes.below(40), form: bytes.below(11) as u8 },
 		9..=11 => Step::Code { question: bytes.below(40), form: bytes.below(8) as u8 },
 		12..=18 => Step::Validate {
 			para: bytes.one_of(&[1, 2000, 2000]),
@@ -162,9 +162,11 @@ impl Arena {
 		let Some(candidate) = self.executions.remove(&token) else { return };
 		let result = match form {
 			4 => internal(),
-			5 => broken(Reason::ExecutionFailed),
-			6 => broken(Reason::InvalidExecution),
+			5 => failing(ExecutionError::WorkerDied),
+			6 => failing(ExecutionError::Rejected),
 			7 => Ok(backing().result),
+			8 => failing(ExecutionError::BrokenArtifact),
+			9 => failing(ExecutionError::JobFailed),
 			_ => {
 				let same = |case: &&Case| case.request.receipt.hash() == candidate;
 				Ok(self

@@ -10,7 +10,7 @@ use headway_machine::{
 	testing::{hash, peer, Bytes},
 	wire::*,
 	Effects, ExecutionError, InboundRequestId, LeavesUpdate, NetworkEffect, NetworkEvent, ObservedRole,
-	PeerId, PeerSet, Reason, RequestError, Subsystem, Timestamp, Token,
+	PeerId, PeerSet, RequestError, Subsystem, Timestamp, Token,
 };
 use headway_primitives::*;
 use std::{
@@ -382,11 +382,9 @@ impl Arena {
 						self.executed.insert(candidate);
 						Ok(sample.result())
 					},
-					None if form == 8 => Err(ExecutionError::Internal { detail: String::new() }),
-					None => {
-						let reason = Reason::InvalidExecution;
-						Err(ExecutionError::Invalid { reason, detail: String::new() })
-					},
+					None if form == 8 => Err(ExecutionError::Internal(String::new())),
+					None if form == 9 => Err(ExecutionError::WorkerDied(String::new())),
+					None => Err(ExecutionError::Rejected(String::new())),
 				};
 				Event::Executed { token, result }
 			},
