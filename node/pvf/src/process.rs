@@ -62,7 +62,7 @@ pub enum SpawnError {
 /// Why a job came back without an answer.
 #[derive(Debug)]
 pub(crate) enum JobFailure {
-	/// The worker died, or what it said made no sense.
+	/// The worker died, or what it answered made no sense.
 	Died(String),
 	/// It did not answer in time, and was killed.
 	TimedOut,
@@ -109,7 +109,7 @@ impl Worker {
 		let hello = Hello { node_version: program.node_version.clone() };
 		let greeted = time::timeout(program.spawn_timeout, async {
 			let theirs: Hello = protocol::receive(&mut worker.socket).await?;
-			protocol::send(&mut worker.socket, &hello).await?;
+			protocol::send(&mut worker.socket, &protocol::frame(&hello)?).await?;
 			Ok(theirs)
 		});
 		match greeted.await {
@@ -153,14 +153,16 @@ impl Worker {
 		wall_time_max: Duration,
 	) -> Result<Response, JobFailure> {
 		self.set_busy(true);
+		let frame = protocol::frame(request).map_err(|error| JobFailure::Request(error.to_string()))?;
 		let exchange = async {
-			protocol::send(&mut self.socket, request).await?;
+			protocol::send(&mut self.socket, &frame).await?;
 			protocol::receive(&mut self.socket).await
 		};
 		match time::timeout(wall_time_max, exchange).await {
 			Err(_) => Err(JobFailure::TimedOut),
+			// Whoever took over a worker can make it answer anything: nonsense is no failure of ours.
 			Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-				Err(JobFailure::Request(error.to_string()))
+				Err(JobFailure::Died(error.to_string()))
 			},
 			Ok(Err(error)) => {
 				let status = time::timeout(Duration::from_secs(1), self.child.wait()).await;

@@ -96,7 +96,7 @@ pub struct ExecuteResponse {
 pub enum ExecuteOutcome {
 	/// It returned a result.
 	Ok(ValidationResult),
-	/// It trapped, or returned something else.
+	/// It trapped, or returned something else, or too much.
 	InvalidCandidate(String),
 	/// The proof of validity does not decompress within its limit.
 	PovDecompression(String),
@@ -120,7 +120,13 @@ fn malformed(error: codec::Error) -> io::Error {
 	io::Error::new(io::ErrorKind::InvalidData, format!("malformed frame: {error}"))
 }
 
-fn frame(message: &impl Encode) -> io::Result<Vec<u8>> {
+/// Whether a message fits into a frame.
+pub fn fits(message: &impl Encode) -> bool {
+	message.encoded_size() <= FRAME_BYTES_MAX
+}
+
+/// A message with its length before it.
+pub fn frame(message: &impl Encode) -> io::Result<Vec<u8>> {
 	let mut bytes = vec![0; 4];
 	message.encode_to(&mut bytes);
 	let len = bytes.len() - 4;
@@ -150,9 +156,9 @@ pub fn read<M: Decode>(from: &mut impl Read) -> io::Result<M> {
 	M::decode_all(&mut &body[..]).map_err(malformed)
 }
 
-/// Writes a message, in the host.
-pub async fn send(to: &mut (impl AsyncWrite + Unpin), message: &impl Encode) -> io::Result<()> {
-	to.write_all(&frame(message)?).await?;
+/// Writes a frame, in the host.
+pub async fn send(to: &mut (impl AsyncWrite + Unpin), frame: &[u8]) -> io::Result<()> {
+	to.write_all(frame).await?;
 	to.flush().await
 }
 

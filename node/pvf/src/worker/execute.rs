@@ -3,9 +3,9 @@
 use super::{watch, Answer, Watched};
 use crate::{
 	engine::{self, CallError},
-	protocol::{ExecuteOutcome, ExecuteRequest, ExecuteResponse},
+	protocol::{self, ExecuteOutcome, ExecuteRequest, ExecuteResponse, FRAME_BYTES_MAX},
 };
-use codec::{DecodeAll, Encode};
+use codec::{Decode, Encode};
 use headway_primitives::{BlockData, ValidationParams, ValidationResult, POV_BOMB_LIMIT};
 use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf, time::Duration};
 
@@ -20,7 +20,15 @@ pub(super) fn handle(request: ExecuteRequest) -> Answer<ExecuteResponse> {
 	let response =
 		|(outcome, pov_size)| ExecuteResponse { outcome, cpu_time_us: taken.as_micros() as u64, pov_size };
 	match watched {
-		Watched::Done(result) => Answer::Continue(response(result)),
+		Watched::Done((outcome, pov_size)) => {
+			let answer = response((outcome, pov_size));
+			Answer::Continue(if protocol::fits(&answer) {
+				answer
+			} else {
+				let detail = format!("result of more than {FRAME_BYTES_MAX} bytes");
+				response((ExecuteOutcome::InvalidCandidate(detail), pov_size))
+			})
+		},
 		Watched::Panicked(message) => Answer::Last(response((ExecuteOutcome::JobError(message), 0))),
 		Watched::TimedOut => Answer::Last(response((ExecuteOutcome::TimedOut, 0))),
 		Watched::NoThread(error) => Answer::Last(response((ExecuteOutcome::Internal(error), 0))),
@@ -63,6 +71,7 @@ fn try_execute(request: ExecuteRequest, pov_size: &mut u64) -> Result<Validation
 			CallError::RuntimeConstruction(detail) => ExecuteOutcome::RuntimeConstruction(detail),
 			CallError::Failed(detail) => ExecuteOutcome::InvalidCandidate(detail),
 		})?;
-	ValidationResult::decode_all(&mut &result[..])
+	// What may follow the result does not count: all validators have to come to the same verdict.
+	ValidationResult::decode(&mut &result[..])
 		.map_err(|error| ExecuteOutcome::InvalidCandidate(format!("result cannot be decoded: {error}")))
 }

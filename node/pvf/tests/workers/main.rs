@@ -1,5 +1,7 @@
 //! The host with real worker processes: this test program, started again. That is why it has a `main` of its own.
 
+mod modules;
+
 use codec::Encode;
 use headway_machine::{Execution, ExecutionError, ExecutionKind};
 use headway_metronome_pvf::{build, Head, Traffic};
@@ -20,7 +22,7 @@ const FOR_EVER: u64 = u64::MAX;
 type Scenario = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 macro_rules! scenarios {
-	($($name:ident),* $(,)?) => {
+	($($name:path),* $(,)?) => {
 		const SCENARIOS: &[(&str, Scenario)] = &[$((stringify!($name), || Box::pin($name()))),*];
 	};
 }
@@ -40,6 +42,8 @@ scenarios![
 	a_dropped_execution_ends_its_worker,
 	a_worker_of_another_version_is_refused,
 	a_program_that_is_no_worker_is_refused,
+	modules::what_follows_a_result_does_not_count,
+	modules::a_result_that_is_too_large_is_the_candidates_fault,
 ];
 
 fn main() -> ExitCode {
