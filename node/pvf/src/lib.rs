@@ -12,6 +12,7 @@
 //! | [`host`] | [`Host`]: the handle that the node calls |
 //! | [`artifacts`] | compiled code on disk: who is it for, how long does it stay |
 //! | [`slots`] | how many workers at once, and who comes next |
+//! | [`output`] | what workers say, in the node's log |
 //! | [`process`] | a worker process, seen from the host |
 //! | [`worker`] | the worker's own `main` functions |
 //! | [`engine`] | the Wasm engine and its semantics; called in workers only |
@@ -28,6 +29,7 @@ pub mod error;
 mod externalities;
 pub mod host;
 pub mod metrics;
+pub mod output;
 pub mod process;
 pub mod protocol;
 pub mod slots;

@@ -2,6 +2,7 @@
 
 use crate::{
 	metrics::{Flavor, Metrics},
+	output::{pass_on, Allowance},
 	protocol::{self, Hello},
 };
 use codec::{Decode, Encode};
@@ -79,6 +80,7 @@ pub(crate) struct Worker {
 	socket: UnixStream,
 	pid: u32,
 	flavor: Flavor,
+	output: Allowance,
 	registry: Registry,
 	metrics: Metrics,
 }
@@ -101,11 +103,17 @@ impl Worker {
 	) -> Result<Self, SpawnError> {
 		metrics.on_spawning(flavor);
 		let failed = |error| SpawnError::Io { program: program.path.clone(), error };
-		let (socket, child) = Self::start(program).map_err(failed)?;
+		let (socket, mut child) = Self::start(program).map_err(failed)?;
 		let pid = child.id().unwrap_or_default();
 		registry.lock().insert(pid, (flavor, false));
-		let (registry, metrics) = (registry.clone(), metrics.clone());
-		let mut worker = Self { child, socket, pid, flavor, registry, metrics };
+		let (registry, metrics, output) = (registry.clone(), metrics.clone(), Allowance::new());
+		if let Some(stderr) = child.stderr.take() {
+			// Ends with the worker, after all that it said.
+			tokio::spawn(pass_on(stderr, output.clone(), move |line| {
+				tracing::info!(target: "pvf", "{} worker {pid} says: {line}", flavor.label());
+			}));
+		}
+		let mut worker = Self { child, socket, pid, flavor, output, registry, metrics };
 		let hello = Hello { node_version: program.node_version.clone() };
 		let greeted = time::timeout(program.spawn_timeout, async {
 			let theirs: Hello = protocol::receive(&mut worker.socket).await?;
@@ -131,7 +139,8 @@ impl Worker {
 		let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
 		ours.set_nonblocking(true)?;
 		let mut command = std::process::Command::new(&program.path);
-		command.args(&program.args).stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).env_clear();
+		command.args(&program.args).stdin(OwnedFd::from(theirs)).stdout(Stdio::null());
+		command.stderr(Stdio::piped()).env_clear();
 		if let Some(level) = std::env::var_os("RUST_LOG") {
 			command.env("RUST_LOG", level);
 		}
@@ -153,6 +162,7 @@ impl Worker {
 		wall_time_max: Duration,
 	) -> Result<Response, JobFailure> {
 		self.set_busy(true);
+		self.output.renew();
 		let frame = protocol::frame(request).map_err(|error| JobFailure::Request(error.to_string()))?;
 		let exchange = async {
 			protocol::send(&mut self.socket, &frame).await?;

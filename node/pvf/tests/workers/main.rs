@@ -1,6 +1,7 @@
 //! The host with real worker processes: this test program, started again. That is why it has a `main` of its own.
 
 mod modules;
+mod output;
 
 use codec::Encode;
 use headway_machine::{Execution, ExecutionError, ExecutionKind};
@@ -44,6 +45,7 @@ scenarios![
 	a_program_that_is_no_worker_is_refused,
 	modules::what_follows_a_result_does_not_count,
 	modules::a_result_that_is_too_large_is_the_candidates_fault,
+	output::what_a_validation_function_says_is_prefixed_plain_and_capped,
 ];
 
 fn main() -> ExitCode {
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
 	match args.first().map(String::as_str) {
 		Some("prepare-worker") => return headway_pvf::worker::prepare_main(VERSION),
 		Some("execute-worker") => return headway_pvf::worker::execute_main(VERSION),
+		Some(output::TALK) => return output::talk(),
 		_ => {},
 	}
 	if args.iter().any(|arg| arg == "--list") {
