@@ -62,6 +62,12 @@ pub fn write(program: &Path, chain: &str, config: &SpecConfig, path: &Path) -> R
 
 /// Edits a plain specification as zombienet does.
 pub fn edit(spec: &mut Value, config: &SpecConfig) -> Result<(), Error> {
+	// The protocol's erasure coding has no code for one: no candidate could ever get an erasure root.
+	if config.validators.len() < 2 && !config.paras.is_empty() {
+		let why =
+			"parachains take at least two validators: erasure coding distributes data among two or more";
+		return Err(Error::Spec(why.into()));
+	}
 	let genesis = spec
 		.pointer_mut("/genesis/runtimeGenesis/patch")
 		.ok_or_else(|| Error::Spec("there is no /genesis/runtimeGenesis/patch".into()))?;
@@ -186,6 +192,14 @@ mod tests {
 		assert_eq!(patch["chainParameters"]["epochDuration"], 10);
 		assert_eq!(patch["configuration"]["config"]["scheduler_params"]["num_cores"], 2);
 		assert_eq!(patch["configuration"]["config"]["async_backing_params"]["max_candidate_depth"], 3);
+	}
+
+	#[test]
+	fn one_validator_is_refused_where_there_are_parachains() {
+		let one = SpecConfig { validators: vec!["alice".into()], ..config(Backing::Async) };
+		let error = edit(&mut plain(), &one).unwrap_err().to_string();
+		assert!(error.contains("at least two validators"), "{error}");
+		edit(&mut plain(), &SpecConfig { paras: Vec::new(), ..one }).unwrap();
 	}
 
 	#[test]

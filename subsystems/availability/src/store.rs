@@ -397,7 +397,8 @@ impl Store {
 	) {
 		let Some(PendingData { request, questions }) = self.encoding.remove(&token) else { return };
 		let candidate = request.candidate_hash;
-		let by_validator = result.map_err(|_| StoreDataError::Failed).and_then(|encoding| {
+		let encoding = result.map_err(|error| StoreDataError::Encoding((&error).into()));
+		let by_validator = encoding.and_then(|encoding| {
 			if encoding.root != request.expected_erasure_root {
 				return Err(StoreDataError::ErasureRootMismatch);
 			}
@@ -425,6 +426,7 @@ impl Store {
 			Err(error) => {
 				let reason = match error {
 					StoreDataError::ErasureRootMismatch => Reason::ErasureRootMismatch,
+					StoreDataError::Encoding(reason) => reason,
 					StoreDataError::Failed => Reason::StorageFailed,
 				};
 				effects.trace(Trace::new(now, NAME, Stage::Dropped(reason)).candidate(candidate));

@@ -162,6 +162,7 @@ impl Backing {
 			(Err(error), _) => {
 				let failure = match error {
 					StoreDataError::ErasureRootMismatch => Failure::Invalid(Reason::ErasureRootMismatch),
+					StoreDataError::Encoding(reason) => Failure::Undecided(reason),
 					StoreDataError::Failed => Failure::Undecided(Reason::StorageFailed),
 				};
 				self.failed(now, scheduling_parent, candidate_hash, failure, effects);

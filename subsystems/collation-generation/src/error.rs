@@ -64,7 +64,7 @@ impl SubmitError {
 			Self::RelayParentMismatch => Reason::RelayParentNotInScope,
 			Self::PovTooLarge { .. } => Reason::PovTooLarge,
 			Self::CoreIndexTooLarge(_) | Self::UmpSignals(_) => Reason::UmpSignals,
-			Self::Encoding(_) => Reason::ErasureRootMismatch,
+			Self::Encoding(error) => error.into(),
 			Self::Busy => Reason::CapacityReached,
 		}
 	}

@@ -4,7 +4,7 @@ use super::*;
 use codec::Encode;
 use headway_machine::{
 	testing::{block, hash, leaf, session, validator_keys},
-	Collation, SubmittedCollation,
+	Collation, Reason, SubmittedCollation,
 };
 use headway_primitives::{
 	ump::{ClaimQueueOffset, CoreSelector, UmpSignal, UmpSignalError, UMP_SEPARATOR},
@@ -333,11 +333,31 @@ fn failed_encoding_rejects_the_whole_submission_once() {
 			other => panic!("{other:?}"),
 		})
 		.collect();
-	let root = Err(EncodeError::NotEnoughValidators { n_validators: 1 });
+	let root = Err(EncodeError::EmptyPayload);
 	let first = run(&mut machine, Event::Encoded { token: tokens[0], root: root.clone() });
 	assert!(matches!(rejection(first), SubmitError::Encoding(_)));
 	assert!(run(&mut machine, Event::Encoded { token: tokens[1], root }).is_empty());
 	assert!(machine.submissions.is_empty() && machine.questions.is_empty());
+}
+
+#[test]
+fn every_error_of_erasure_coding_keeps_its_own_reason() {
+	let error =
+		|n_validators: usize| headway_erasure_coding::erasure_root(n_validators, &[1u8; 10]).unwrap_err();
+	let cases = [
+		(error(1), Reason::TooFewValidators),
+		(error((1 << 16) + 1), Reason::TooManyValidators),
+		(EncodeError::EmptyPayload, Reason::EncodingFailed),
+		(EncodeError::Trie, Reason::EncodingFailed),
+	];
+	for (error, reason) in cases {
+		let mut machine = initialized();
+		run(&mut machine, Event::Submit(segment(V2, 0, vec![collation(1, &[])])));
+		let mut effects = Effects::new();
+		machine.handle(now(), Event::Encoded { token: Token(1), root: Err(error.clone()) }, &mut effects);
+		assert_eq!(effects.take_traces()[0].stage, Stage::Dropped(reason), "{error}");
+		assert_eq!(rejection(effects.take()), SubmitError::Encoding(error));
+	}
 }
 
 #[test]
@@ -357,7 +377,7 @@ fn rejections_and_candidates_leave_traces() {
 	let mut effects = Effects::new();
 	machine.handle(now(), Event::Submit(segment(V1, 0, vec![collation(1, &[])])), &mut effects);
 	let traces = effects.take_traces();
-	assert_eq!(traces[0].stage, Stage::Dropped(headway_machine::Reason::DescriptorVersion));
+	assert_eq!(traces[0].stage, Stage::Dropped(Reason::DescriptorVersion));
 	assert_eq!((traces[0].para, traces[0].relay_parent), (Some(PARA), Some(hash(SP))));
 
 	let mut effects = Effects::new();

@@ -319,6 +319,9 @@ pub enum StoreDataError {
 	/// The data's erasure root is not the descriptor's: the candidate is invalid.
 	#[error("erasure root differs from the descriptor's")]
 	ErasureRootMismatch,
+	/// No chunks can be made of it.
+	#[error("erasure coding failed: {}", .0.label())]
+	Encoding(crate::Reason),
 	/// Our storage failed.
 	#[error("storing available data failed")]
 	Failed,

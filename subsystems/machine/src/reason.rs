@@ -87,6 +87,8 @@ impl Reason {
 			| RelayParentNotInScope
 			| RelayParentMovedBackwards
 			| UnknownSession
+			| TooFewValidators
+			| TooManyValidators
 			| NotAssigned
 			| ParaNotScheduled
 			| NoClaimQueueSlot
@@ -100,8 +102,8 @@ impl Reason {
 			| CannotFollowChain
 			| CodeHashMismatch => Nature::Place,
 			TooFewVotes | CodeMissing | ExecutionFailed | FetchFailed | FetchTimeout | PovUnavailable
-			| ChunkUnavailable | InvalidChunk | InvalidResponse | StorageFailed | OutOfView
-			| NotRequested | NotBacked | AvailabilityTimeout | CapacityReached => Nature::Circumstance,
+			| ChunkUnavailable | InvalidChunk | InvalidResponse | StorageFailed | EncodingFailed
+			| OutOfView | NotRequested | NotBacked | AvailabilityTimeout | CapacityReached => Nature::Circumstance,
 		}
 	}
 
@@ -123,6 +125,8 @@ impl Reason {
 			RelayParentMovedBackwards => "its relay parent is older than that of the candidate that it builds on",
 			UnknownSession => "the session of its relay parent is not known",
 			SessionMismatch => "it names another session than its relay parent's",
+			TooFewValidators => "the session has one validator, and erasure coding takes at least two",
+			TooManyValidators => "the session has more validators than erasure coding can serve",
 			NotAssigned => "the core that it is for is not the validator's group's",
 			ParaNotScheduled => "its parachain has no core at its relay parent",
 			NoClaimQueueSlot => {
@@ -170,6 +174,7 @@ impl Reason {
 			NotRequested => {
 				"no validator asked for it in time: those of its group were out of reach, or have a reason, which they tell"
 			},
+			EncodingFailed => "this node failed to erasure-code its data",
 			NotBacked => {
 				"validators have it, but it was not backed in time: those of its group have a reason, which they tell"
 			},
@@ -208,6 +213,19 @@ impl Stage {
 	/// The stage in plain words: the end of a sentence that begins with "the candidate".
 	pub fn explanation(self) -> &'static str {
 		match self {
+/// Why no chunks are made of data.
+impl From<&headway_erasure_coding::Error> for Reason {
+	fn from(error: &headway_erasure_coding::Error) -> Self {
+		use headway_erasure_coding::Error;
+		match error {
+			Error::NotEnoughValidators { .. } => Self::TooFewValidators,
+			Error::TooManyValidators { .. } => Self::TooManyValidators,
+			// What chunks and proofs may be accused of is not said of data: what is left is a coder that fails.
+			_ => Self::EncodingFailed,
+		}
+	}
+}
+
 			Self::Built => "was built by its collator",
 			Self::Advertised => "was advertised",
 			Self::Fetching => "was asked for",

@@ -178,6 +178,8 @@ pub enum Reason {
 	RelayParentNotInScope,
 	RelayParentMovedBackwards,
 	UnknownSession,
+	TooFewValidators,
+	TooManyValidators,
 	SessionMismatch,
 	NotAssigned,
 	ParaNotScheduled,
@@ -220,6 +222,7 @@ pub enum Reason {
 	InvalidResponse,
 	StorageFailed,
 	// -- time passes
+	EncodingFailed,
 	OutOfView,
 	NotRequested,
 	NotBacked,

@@ -64,8 +64,9 @@ fn a3_data_with_another_erasure_root_is_refused_and_not_stored() {
 	let mut request = sample(1).request();
 	request.n_validators = 1;
 	let effects = rig.send(Event::StoreData { token: Token(500), request });
-	assert_eq!(stored(&effects), [Err(StoreDataError::Failed)]);
+	assert_eq!(stored(&effects), [Err(StoreDataError::Encoding(Reason::TooFewValidators))]);
 	assert!(rig.world.content.is_empty());
+	assert!(rig.dropped_because(Reason::TooFewValidators));
 }
 
 #[test]
