@@ -2,8 +2,8 @@
 //!
 //! What the relay chain has is certain: the included head, and behind it the heads of candidates that wait for availability. Behind
 //! those may follow our own blocks which the relay chain may still back. A block is beyond hope when its relay parent has left
-//! the window of relay parents that the leaf allows; whatever was built on it goes with it, and building starts again from what the
-//! relay chain has.
+//! the window of relay parents that the leaf allows, or is older than that of the block it is built on (which happens when the same
+//! parent was built once more, later); whatever was built on it goes with it, and building starts again from what the relay chain has.
 
 use codec::DecodeAll;
 use headway_metronome_pvf::Head;
@@ -82,13 +82,17 @@ impl OwnBlocks {
 		self.0.retain(|block| block.head.hash() != *hash);
 	}
 
-	/// The longest chain of our blocks behind `tip` that may still be backed; among equals, the newest.
-	fn chain_behind(&self, tip: [u8; 32], window: &BTreeSet<Hash>) -> Vec<&OwnBlock> {
+	/// The longest chain of our blocks behind `tip` that may still be backed; among equals, the newest. `tip` has a relay parent
+	/// of the number `at_least`: relay parents never go back along a chain.
+	fn chain_behind(&self, tip: [u8; 32], at_least: BlockNumber, window: &BTreeSet<Hash>) -> Vec<&OwnBlock> {
 		let children = self.0.iter().filter(|block| block.head.parent_hash == tip);
-		let alive = children.filter(|block| window.contains(&block.relay_parent));
+		let alive = children.filter(|block| {
+			window.contains(&block.relay_parent) && block.effects.relay_parent_number >= at_least
+		});
 		let chains = alive.map(|block| {
 			let mut chain = vec![block];
-			chain.extend(self.chain_behind(block.head.hash(), window));
+			let at_least = block.effects.relay_parent_number;
+			chain.extend(self.chain_behind(block.head.hash(), at_least, window));
 			chain
 		});
 		// `max_by_key` takes the last of equals, and the newest are last.
@@ -141,7 +145,9 @@ pub fn choose_parent(on_chain: &OnChain, own: &OwnBlocks) -> Result<Parent, Skip
 			Err(Skip::Pending)
 		};
 	}
-	let chain = own.chain_behind(tip.hash(), &on_chain.window);
+	// Behind the included head nothing is too old that the window allows.
+	let at_least = on_chain.pending.last().map_or(0, |pending| pending.effects.relay_parent_number);
+	let chain = own.chain_behind(tip.hash(), at_least, &on_chain.window);
 	let pending = on_chain.pending.iter().map(|pending| pending.effects);
 	let unincluded: Vec<_> = pending.chain(chain.iter().map(|block| block.effects)).collect();
 	if unincluded.len() >= UNINCLUDED_MAX_PER_CORE * on_chain.cores {
@@ -253,6 +259,30 @@ mod tests {
 		// It is on chain: then its relay parent does not matter any more.
 		let parent = choose_parent(&on_chain(&heads[0], &[&heads[1]], &[2, 4]), &own).unwrap();
 		assert_eq!(parent, behind(&heads, 2, 2));
+	}
+
+	#[test]
+	fn no_block_follows_one_with_a_newer_relay_parent() {
+		let heads = heads(0, 3);
+		let at = |relay_parent_number| Effects { relay_parent_number, ..Effects::default() };
+		let mut own = OwnBlocks::default();
+		// Built at 1 and 2; the first one was lost, built again at 3, and that is on chain now.
+		own.insert(heads[1].clone(), relay(1), at(1));
+		own.insert(heads[2].clone(), relay(2), at(2));
+		own.insert(heads[1].clone(), relay(3), at(3));
+		let mut view = on_chain(&heads[0], &[&heads[1]], &[2, 3, 4]);
+		view.pending[0].effects = at(3);
+		assert_eq!(
+			choose_parent(&view, &own),
+			Ok(Parent { head: heads[1].clone(), unincluded: vec![at(3)] })
+		);
+		// So it is among our own blocks: the one at 3 is followed by none, and the chain from 1 on is longer.
+		let view = on_chain(&heads[0], &[], &[1, 2, 3]);
+		let parent = Parent { head: heads[2].clone(), unincluded: vec![at(1), at(2)] };
+		assert_eq!(choose_parent(&view, &own), Ok(parent));
+		let view = OnChain { window: [2, 3, 4].map(relay).into(), ..view };
+		let parent = Parent { head: heads[1].clone(), unincluded: vec![at(3)] };
+		assert_eq!(choose_parent(&view, &own), Ok(parent));
 	}
 
 	#[test]
