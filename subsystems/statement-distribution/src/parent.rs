@@ -3,7 +3,7 @@
 use crate::{
 	cluster::ClusterTracker,
 	grid::{GridTracker, ManifestRules},
-	sessions::{Groups, Session},
+	sessions::{Groups, Session, SessionId},
 	store::StatementStore,
 };
 use headway_machine::{check_signed, BlockContext, Verifier};
@@ -33,6 +33,8 @@ pub(crate) struct Cluster {
 pub(crate) struct ParentState {
 	/// The relay block.
 	pub(crate) block: Arc<BlockContext>,
+	/// Its session.
+	pub(crate) session: SessionId,
 	/// Groups of its session.
 	pub(crate) groups: Arc<Groups>,
 	/// Our own group, if we are an active validator with one.
@@ -45,12 +47,13 @@ pub(crate) struct ParentState {
 
 impl ParentState {
 	/// The state of a block that just came into view.
-	pub(crate) fn new(block: Arc<BlockContext>, session: &Session) -> Self {
+	pub(crate) fn new(block: Arc<BlockContext>, id: SessionId, session: &Session) -> Self {
 		let groups = session.groups.clone();
 		let mut this = Self {
 			cluster: None,
 			store: StatementStore::new(groups.clone()),
 			grid: GridTracker::default(),
+			session: id,
 			groups,
 			block,
 		};

@@ -168,7 +168,7 @@ mod tests {
 	fn the_first_peer_keeps_a_key_until_it_goes_or_an_update_says_otherwise() {
 		let context = session(1, &validator_keys(2), vec![vec![0, 1]], None);
 		let mut sessions = crate::sessions::Sessions::default();
-		let session = sessions.ensure(&context);
+		let (_, session) = sessions.ensure(&context);
 		let owner = |peers: &Peers| peers.of_validator(ValidatorIndex(0), session).cloned();
 		let mut peers = Peers::default();
 		peers.connect(peer(1), ids(&context, &[0]));

@@ -12,9 +12,8 @@ impl StatementDistribution {
 		let (mut described, mut known) = (0, 0);
 		let mut in_use = BTreeSet::new();
 		for parent in self.parents.values() {
-			let index = parent.block.session.index;
-			let grid = self.sessions.get(index).and_then(|session| session.grid.as_ref());
-			in_use.insert(index);
+			let grid = self.sessions.get(parent.session).and_then(|session| session.grid.as_ref());
+			in_use.insert(parent.session);
 			described += parent.described_max(grid);
 			known += parent.known_max(grid);
 			parent.sizes(grid, &mut sizes);

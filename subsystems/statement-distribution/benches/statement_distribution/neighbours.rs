@@ -197,8 +197,10 @@ impl Neighbours {
 		let keys = validator_keys(VALIDATORS);
 		let groups: Vec<Vec<u32>> =
 			(0..GROUPS).map(|group| (group * GROUP_SIZE..(group + 1) * GROUP_SIZE).collect()).collect();
-		let session = session(SESSION, &keys, groups, Some(LOCAL));
-		let topology = Arc::new(Topology::new(&session.info, &[7; 32], Some(LOCAL)));
+		let mut session = session(SESSION, &keys, groups, Some(LOCAL)).as_ref().clone();
+		session.topology_randomness = [7; 32];
+		let session = Arc::new(session);
+		let topology = Arc::new(Topology::new(&session.info, &session.topology_randomness, Some(LOCAL)));
 		let mut this = Self {
 			machine: StatementDistribution::new(verifier),
 			grid: GridView::new(&topology, &session.info.validator_groups, Some(ValidatorIndex(LOCAL))),

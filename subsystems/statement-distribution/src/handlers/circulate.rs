@@ -28,7 +28,7 @@ impl StatementDistribution {
 			return;
 		}
 		let Some(parent) = self.parents.get_mut(scheduling_parent) else { return };
-		let Some(session) = self.sessions.get(parent.block.session.index) else { return };
+		let Some(session) = self.sessions.get(parent.session) else { return };
 		let Some((group, position)) = parent.groups.locate(originator) else { return };
 		let Some(message) = message_of(parent, scheduling_parent, originator, &statement) else { return };
 		let peers = &self.peers;
@@ -65,7 +65,7 @@ impl StatementDistribution {
 	/// them, then statements of our group, then those of others.
 	pub(super) fn send_pending(&mut self, ctx: &mut Ctx, peer: &PeerId, scheduling_parent: &Hash) {
 		let Some(parent) = self.parents.get(scheduling_parent) else { return };
-		let Some(session) = self.sessions.get(parent.block.session.index) else { return };
+		let Some(session) = self.sessions.get(parent.session) else { return };
 		let mut validators = self.peers.validators(peer, session);
 		// Another peer may be the one that gets the messages for the key.
 		validators.retain(|validator| {

@@ -26,7 +26,7 @@ impl StatementDistribution {
 				return;
 			}
 			let Some(parent) = self.parents.get(&id.scheduling_parent) else { continue };
-			let Some(session) = self.sessions.get(parent.block.session.index) else { continue };
+			let Some(session) = self.sessions.get(parent.session) else { continue };
 			let mask = request_mask(parent, &id);
 			let peers = &self.peers;
 			let unwanted = Votes::from(&mask);

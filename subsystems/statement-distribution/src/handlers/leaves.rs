@@ -1,12 +1,13 @@
 //! Our view, peers and topologies (backing pipeline §4.12).
 
 use super::{About, Ctx};
-use crate::{candidates::Confirmed, parent::ParentState, requests::Origin, StatementDistribution};
+use crate::{
+	candidates::Confirmed, parent::ParentState, requests::Origin, sessions::SessionId, StatementDistribution,
+};
 use headway_machine::{
 	wire::{CollationVersion, StatementMessage, ValidationMessage},
 	LeavesUpdate, NetworkEvent, PeerId, PeerSet, Reason,
 };
-use headway_primitives::SessionIndex;
 
 /// The only version of the validation protocol that is spoken.
 const VERSION: CollationVersion = CollationVersion::V3;
@@ -16,15 +17,15 @@ impl StatementDistribution {
 		self.view.update(update);
 		for block in update.activated.iter().flat_map(|leaf| leaf.allowed_blocks()) {
 			if self.view.contains(&block.hash) && !self.parents.contains_key(&block.hash) {
-				let session = self.sessions.ensure(&block.session);
-				self.parents.insert(block.hash, ParentState::new(block.clone(), session));
+				let (id, session) = self.sessions.ensure(&block.session);
+				self.parents.insert(block.hash, ParentState::new(block.clone(), id, session));
 			}
 		}
 		self.parents.retain(|hash, _| self.view.contains(hash));
 		self.candidates.retain(|hash| self.view.is_leaf(hash), |hash| self.view.contains(hash));
 		self.requests.retain(|hash| self.view.contains(hash));
 		let parents = &self.parents;
-		self.sessions.retain(|index| parents.values().any(|parent| parent.block.session.index == index));
+		self.sessions.retain(|id| parents.values().any(|parent| parent.session == id));
 
 		for (peer, fresh) in self.peers.refresh(&self.view) {
 			for scheduling_parent in fresh {
@@ -67,10 +68,11 @@ impl StatementDistribution {
 					}
 				}
 			},
-			NetworkEvent::NewTopology { session, topology } => {
-				if self.sessions.set_topology(session, &topology) {
-					self.on_topology(ctx, session);
-				}
+			// The topology that comes along may be that of another fork.
+			NetworkEvent::NewTopology { session, topology: _ } => {
+				self.sessions.announce(session);
+				let known: Vec<SessionId> = self.sessions.of_index(session).collect();
+				known.into_iter().for_each(|session| self.on_topology(ctx, session));
 			},
 			NetworkEvent::Validation { peer, message: ValidationMessage::Statement(message) } => {
 				if self.peers.is_connected(&peer) {
@@ -99,11 +101,11 @@ impl StatementDistribution {
 	}
 
 	/// The topology of a session became known: what waited for it happens now.
-	fn on_topology(&mut self, ctx: &mut Ctx, index: SessionIndex) {
-		let Some(session) = self.sessions.get_mut(index) else { return };
+	fn on_topology(&mut self, ctx: &mut Ctx, id: SessionId) {
+		let Some(session) = self.sessions.get_mut(id) else { return };
 		let parked = session.take_parked();
 		let grid = session.grid.as_ref();
-		for parent in self.parents.values_mut().filter(|parent| parent.block.session.index == index) {
+		for parent in self.parents.values_mut().filter(|parent| parent.session == id) {
 			for (candidate, group) in parent.grid.backed() {
 				if let Some(view) = grid.and_then(|grid| grid.group(group)) {
 					parent.grid.queue_manifests(view, candidate);
@@ -126,7 +128,7 @@ impl StatementDistribution {
 	fn restore_sources(&mut self, peer: &PeerId) {
 		for id in self.requests.ids() {
 			let Some(parent) = self.parents.get(&id.scheduling_parent) else { continue };
-			let Some(session) = self.sessions.get(parent.block.session.index) else { continue };
+			let Some(session) = self.sessions.get(parent.session) else { continue };
 			let told = self.peers.validators(peer, session).into_iter().any(|validator| {
 				let advertised = parent.grid.advertised(validator, id.candidate);
 				let cluster = parent.cluster.as_ref().filter(|cluster| cluster.group == id.group);

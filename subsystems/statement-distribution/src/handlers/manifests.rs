@@ -103,7 +103,7 @@ impl StatementDistribution {
 		manifest: &BackedCandidateManifest,
 	) -> Result<(), Refusal> {
 		let Some(parent) = self.parents.get(&manifest.scheduling_parent) else { return Ok(()) };
-		let Some(session) = self.sessions.get_mut(parent.block.session.index) else { return Ok(()) };
+		let Some(session) = self.sessions.get_mut(parent.session) else { return Ok(()) };
 		if session.grid.is_some() {
 			return Ok(());
 		}
@@ -127,7 +127,7 @@ impl StatementDistribution {
 		let unknown =
 			Refusal::minor(Reason::UnknownSchedulingParent, "manifest for unknown scheduling parent");
 		let parent = self.parents.get_mut(&scheduling_parent).ok_or(unknown)?;
-		let session = self.sessions.get(parent.block.session.index);
+		let session = self.sessions.get(parent.session);
 		let session = session.ok_or(Refusal::silent(Reason::UnknownSession))?;
 		if session.local_index().is_none() {
 			return Err(Refusal::minor(Reason::NotValidator, "manifest to a node that is no validator"));
@@ -192,7 +192,7 @@ impl StatementDistribution {
 			return;
 		};
 		let Some(parent) = self.parents.get_mut(&scheduling_parent) else { return };
-		let Some(session) = self.sessions.get(parent.block.session.index) else { return };
+		let Some(session) = self.sessions.get(parent.session) else { return };
 		let known = parent.store.votes(group, candidate);
 		let view = session.grid.as_ref().and_then(|grid| grid.group(group));
 		let targets = parent.grid.add_backed(view, candidate, group, known);

@@ -49,7 +49,7 @@ impl StatementDistribution {
 		}
 		let confirmed = self.candidates.confirmed(*candidate).ok_or(unknown)?;
 		let parent = self.parents.get_mut(&confirmed.scheduling_parent()).ok_or(unknown)?;
-		let session = self.sessions.get(parent.block.session.index).ok_or(unknown)?;
+		let session = self.sessions.get(parent.session).ok_or(unknown)?;
 		let group_size = parent.groups.get(confirmed.group).map_or(0, <[_]>::len);
 		if !mask.has_len(group_size) {
 			return Err(Refusal::major(Reason::MalformedMessage, "request with a mask of wrong length"));

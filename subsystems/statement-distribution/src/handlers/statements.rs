@@ -57,7 +57,7 @@ impl StatementDistribution {
 		if parent.block.is_disabled(originator) {
 			return Err(Refusal::minor(Reason::DisabledValidator, "statement of a disabled validator"));
 		}
-		let session = self.sessions.get(parent.block.session.index);
+		let session = self.sessions.get(parent.session);
 		let session = session.ok_or(Refusal::silent(Reason::UnknownSession))?;
 		if session.local_index().is_none() {
 			// Before the topology is known, the peer may know better than we who we are.

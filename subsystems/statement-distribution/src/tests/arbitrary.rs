@@ -360,7 +360,7 @@ impl Run {
 		assert!(machine.candidates.is_within(|hash| machine.parents.contains_key(hash)));
 		assert!(machine.answers.has_one_per_peer());
 		for parent in machine.parents.values() {
-			let session = machine.sessions.get(SESSION).expect("a block's session is known");
+			let session = machine.sessions.get(parent.session).expect("a block's session is known");
 			let views: Vec<_> = (0..3).filter_map(|g| session.grid.as_ref()?.group(GroupIndex(g))).collect();
 			let is_neighbor = |validator: &ValidatorIndex| {
 				views

@@ -4,9 +4,11 @@ use super::{builder::*, world::*};
 use crate::{
 	filter::Kind::{Seconded, Valid},
 	grid::ManifestKind::{Acknowledgement, Full},
+	Event,
 };
 use headway_machine::{testing::hash, wire::StatementMessage, Reason};
 use headway_primitives::{GroupIndex, Hash, ParaId, ValidatorIndex};
+use std::sync::Arc;
 
 fn foreign() -> Built {
 	build(&CandidateSpec { para: 1001, core: 1, ..Default::default() })
@@ -355,6 +357,26 @@ fn the_topology_of_a_session_to_come_is_kept_for_it() {
 	world.topology();
 	world.leaf(LEAF, &[], |_| {});
 	assert!(!world.group_view(1).receiving.is_empty());
+}
+
+#[test]
+fn a_fork_with_another_session_of_the_same_index_has_its_own_groups_and_grid() {
+	const FORK: u32 = LEAF + 20;
+	let mut world = World::new(0);
+	let here = world.group_view(1);
+	let mut other = (*world.session).clone();
+	let groups = [[0, 4, 5], [3, 1, 2], [6, 7, 8]];
+	other.info.validator_groups = groups.map(|group| group.map(ValidatorIndex).to_vec()).to_vec();
+	other.topology_randomness = [1; 32];
+	world.handle(Event::Leaves(activate(leaf_at(FORK, &Arc::new(other), |_| {}), &[])));
+	let parent = |at: u32| world.machine.parents.get(&hash(at.into())).unwrap();
+	let members = |at: u32| {
+		let cluster = parent(at).cluster.as_ref().unwrap();
+		(0..9).filter(|n| cluster.tracker.contains(ValidatorIndex(*n))).collect::<Vec<_>>()
+	};
+	assert_eq!((members(LEAF), members(FORK)), (vec![0, 1, 2], vec![0, 4, 5]));
+	let grid = world.machine.sessions.get(parent(FORK).session).unwrap().grid.as_ref().unwrap();
+	assert_ne!(grid.group(GroupIndex(1)), Some(&here));
 }
 
 #[test]

@@ -67,6 +67,7 @@ impl Net {
 			let mut context = session(SESSION, &keys, groups.clone(), (i < n).then_some(i)).as_ref().clone();
 			context.info.discovery_keys = discovery_keys.clone();
 			context.local_discovery_index = Some(i);
+			context.topology_randomness = [7; 32];
 			Node {
 				machine: StatementDistribution::new(verifier()),
 				session: Arc::new(context),
@@ -97,7 +98,8 @@ impl Net {
 				};
 				net.push(other, i, Event::Network(connected));
 			}
-			let topology = Topology::new(&net.nodes[i].session.info, &[7; 32], Some(i as u32));
+			let session = &net.nodes[i].session;
+			let topology = Topology::new(&session.info, &session.topology_randomness, Some(i as u32));
 			let topology = NetworkEvent::NewTopology { session: SESSION, topology: Arc::new(topology) };
 			net.push(i, i, Event::Network(topology));
 		}

@@ -183,6 +183,7 @@ impl World {
 		let inactive = session(SESSION, all, vec![], None).info.discovery_keys.last().cloned();
 		context.info.discovery_keys.extend(inactive);
 		context.local_discovery_index = local;
+		context.topology_randomness = RANDOMNESS;
 		Self {
 			machine: StatementDistribution::new(verifier()),
 			session: Arc::new(context),
@@ -350,7 +351,8 @@ impl World {
 	}
 
 	pub(crate) fn topology(&mut self) -> Output {
-		let topology = Topology::new(&self.session.info, &RANDOMNESS, self.session.local_discovery_index);
+		let SessionContext { info, topology_randomness, local_discovery_index, .. } = &*self.session;
+		let topology = Topology::new(info, topology_randomness, *local_discovery_index);
 		self.handle(Event::Network(NetworkEvent::NewTopology {
 			session: SESSION,
 			topology: Arc::new(topology),
@@ -359,7 +361,8 @@ impl World {
 
 	/// Whom manifests of a group go to and come from.
 	pub(crate) fn group_view(&self, group: u32) -> GroupView {
-		let grid = self.machine.sessions.get(SESSION).unwrap().grid.as_ref().unwrap();
+		let id = self.machine.sessions.of_index(SESSION).next().unwrap();
+		let grid = self.machine.sessions.get(id).unwrap().grid.as_ref().unwrap();
 		grid.group(GroupIndex(group)).unwrap().clone()
 	}
 
