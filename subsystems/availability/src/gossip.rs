@@ -22,8 +22,8 @@ use std::{
 pub(crate) const RANDOM_PEERS_MAX: usize = 4;
 /// Peers among whom random ones are drawn, on average.
 const RANDOM_SAMPLE: u64 = 25;
-/// Sessions whose topology is kept: the current one and the one before.
-const TOPOLOGIES_MAX: usize = 2;
+/// Sessions that are remembered as having a topology: the current one and the one before.
+const ANNOUNCED_MAX: usize = 2;
 
 /// Bitfields of all validators at our leaves.
 ///
@@ -32,18 +32,21 @@ const TOPOLOGIES_MAX: usize = 2;
 /// - `leaves`: our own active leaves. Per leaf one bitfield of each validator, and for each connected peer
 ///   which of them it sent or got: a peer that floods pays reputation for each message and fills nothing.
 /// - `peers`: the connections that the network admits, at most 5 heads each.
-/// - `topologies`: [`TOPOLOGIES_MAX`].
+/// - `announced`: [`ANNOUNCED_MAX`].
 pub(crate) struct Gossip {
 	verifier: Arc<dyn Verifier>,
 	seed: [u8; 32],
 	leaves: BTreeMap<Hash, Leaf>,
 	peers: BTreeMap<PeerId, Peer>,
-	topologies: BTreeMap<SessionIndex, Grid>,
+	/// Sessions whose topology is known.
+	announced: BTreeSet<SessionIndex>,
 }
 
 struct Leaf {
 	session: Arc<SessionContext>,
 	context: SigningContext,
+	/// The topology of its session, once that is announced. Sessions of one index on several forks have different ones.
+	grid: Option<Arc<Grid>>,
 	bitfields: BTreeMap<ValidatorIndex, Signed<AvailabilityBitfield>>,
 	/// What each peer has.
 	known: BTreeMap<PeerId, Known>,
@@ -73,13 +76,15 @@ struct Peer {
 
 /// A topology with our neighbours looked up.
 struct Grid {
-	topology: Arc<Topology>,
+	topology: Topology,
 	row: BTreeSet<AuthorityDiscoveryId>,
 	column: BTreeSet<AuthorityDiscoveryId>,
 }
 
 impl Grid {
-	fn new(topology: Arc<Topology>) -> Self {
+	fn new(session: &SessionContext) -> Self {
+		let SessionContext { info, topology_randomness, local_discovery_index, .. } = session;
+		let topology = Topology::new(info, topology_randomness, *local_discovery_index);
 		let neighbors = topology.local_neighbors();
 		let keys = |indices: &[u32]| {
 			indices.iter().filter_map(|index| topology.discovery_key(*index).cloned()).collect()
@@ -111,8 +116,8 @@ impl Grid {
 
 impl Gossip {
 	pub(crate) fn new(verifier: Arc<dyn Verifier>, seed: [u8; 32]) -> Self {
-		let (leaves, peers, topologies) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-		Self { verifier, seed, leaves, peers, topologies }
+		let (leaves, peers, announced) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+		Self { verifier, seed, leaves, peers, announced }
 	}
 
 	/// Notes how full it is.
@@ -127,16 +132,25 @@ impl Gossip {
 			}
 		}
 		self.peers.values().for_each(|peer| sizes.note("heads", peer.heads.len(), VIEW_HEADS_MAX));
-		sizes.note("topologies", self.topologies.len(), TOPOLOGIES_MAX);
+		sizes.note("announced_sessions", self.announced.len(), ANNOUNCED_MAX);
 	}
 
 	pub(crate) fn leaf(&mut self, leaf: &LeafContext) {
+		let session = &leaf.block.session;
+		let grid = self.announced.contains(&session.index).then(|| self.grid_of(session));
 		self.leaves.entry(leaf.hash()).or_insert_with(|| Leaf {
-			session: leaf.block.session.clone(),
+			session: session.clone(),
 			context: leaf.block.signing_context(),
+			grid,
 			bitfields: BTreeMap::new(),
 			known: BTreeMap::new(),
 		});
+	}
+
+	/// The grid of a session: that of another leaf, if it is in the same.
+	fn grid_of(&self, session: &Arc<SessionContext>) -> Arc<Grid> {
+		let mut same = self.leaves.values().filter(|leaf| Arc::ptr_eq(&leaf.session, session));
+		same.find_map(|leaf| leaf.grid.clone()).unwrap_or_else(|| Arc::new(Grid::new(session)))
 	}
 
 	pub(crate) fn deactivated(&mut self, hash: &Hash) {
@@ -176,7 +190,8 @@ impl Gossip {
 					self.send_missing(&peer, &heads, effects);
 				}
 			},
-			NetworkEvent::NewTopology { session, topology } => self.new_topology(session, topology, effects),
+			// The topology that comes along may be that of another fork.
+			NetworkEvent::NewTopology { session, topology: _ } => self.new_topology(session, effects),
 			NetworkEvent::Validation { peer, message: ValidationMessage::Bitfield(message) } => {
 				let BitfieldMessage::Bitfield(relay_parent, bitfield) = message;
 				self.receive(now, peer, relay_parent, bitfield, effects);
@@ -193,15 +208,19 @@ impl Gossip {
 		}
 	}
 
-	fn new_topology(
-		&mut self,
-		session: SessionIndex,
-		topology: Arc<Topology>,
-		effects: &mut Effects<Effect>,
-	) {
-		self.topologies.insert(session, Grid::new(topology));
-		while self.topologies.len() > TOPOLOGIES_MAX {
-			self.topologies.pop_first();
+	fn new_topology(&mut self, session: SessionIndex, effects: &mut Effects<Effect>) {
+		self.announced.insert(session);
+		while self.announced.len() > ANNOUNCED_MAX {
+			self.announced.pop_first();
+		}
+		let waiting =
+			self.leaves.iter().filter(|(_, leaf)| leaf.session.index == session && leaf.grid.is_none());
+		let waiting: Vec<_> = waiting.map(|(hash, leaf)| (*hash, leaf.session.clone())).collect();
+		for (hash, session) in waiting {
+			let grid = self.grid_of(&session);
+			if let Some(leaf) = self.leaves.get_mut(&hash) {
+				leaf.grid = Some(grid);
+			}
 		}
 		// What came before the topology could not go along the grid.
 		let peers: Vec<(PeerId, Vec<Hash>)> =
@@ -272,7 +291,7 @@ impl Gossip {
 	/// Sends a bitfield to all that should get it from us: those that the grid demands, and a few others.
 	fn relay(&mut self, relay_parent: &Hash, validator: ValidatorIndex, effects: &mut Effects<Effect>) {
 		let Some(leaf) = self.leaves.get(relay_parent) else { return };
-		let grid = self.topologies.get(&leaf.session.index);
+		let grid = leaf.grid.as_deref();
 		let routing = grid.map(|grid| (grid, grid.topology.required_routing(validator.0)));
 		let interested = |(id, peer): &(&PeerId, &Peer)| {
 			peer.heads.contains(relay_parent) && !leaf.is_known_to(id, validator)
@@ -298,7 +317,7 @@ impl Gossip {
 			let (Some(known), Some(leaf)) = (self.peers.get(peer), self.leaves.get(relay_parent)) else {
 				continue;
 			};
-			let grid = self.topologies.get(&leaf.session.index);
+			let grid = leaf.grid.as_deref();
 			let is_neighbor = grid.is_some_and(|grid| grid.is_neighbor(known));
 			let n_neighbors = grid.map_or(0, Grid::n_neighbors) as u64;
 			let is_lucky =
@@ -349,4 +368,36 @@ fn report(peer: PeerId, change: Reputation, effects: &mut Effects<Effect>) {
 
 fn drop(now: Timestamp, reason: Reason, relay_parent: Hash) -> Trace {
 	Trace::new(now, NAME, Stage::Dropped(reason)).relay_parent(relay_parent)
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use headway_machine::testing::{block, hash, leaf, session, validator_keys, verifier};
+
+	#[test]
+	fn each_fork_of_a_session_has_its_own_grid_whenever_it_comes() {
+		let mut gossip = Gossip::new(verifier(), [0; 32]);
+		let fork = |randomness| {
+			let mut fork = session(7, &validator_keys(9), vec![(0..9).collect()], Some(0)).as_ref().clone();
+			fork.topology_randomness = [randomness; 32];
+			Arc::new(fork)
+		};
+		let expected = |randomness| Topology::new(&fork(randomness).info, &[randomness; 32], Some(0));
+		let mut on_leaf = |number, randomness| {
+			gossip.leaf(&leaf(block(number, &fork(randomness), Default::default()), Vec::new()));
+			if number == 12 {
+				gossip.new_topology(7, &mut Effects::new());
+			}
+			let grid = |number| gossip.leaves[&hash(number)].grid.as_ref().map(|grid| grid.topology.clone());
+			[10, 11, 12, 13]
+				.map(|number| gossip.leaves.contains_key(&hash(number)).then(|| grid(number)).flatten())
+		};
+		on_leaf(10, 1);
+		assert_eq!(on_leaf(11, 2), [None, None, None, None]);
+		on_leaf(12, 1);
+		let grids = on_leaf(13, 3);
+		assert_eq!(grids, [1, 2, 1, 3].map(|randomness| Some(expected(randomness))));
+		assert_ne!(grids[0], grids[1]);
+	}
 }
