@@ -92,6 +92,7 @@ impl Reason {
 			| NotAssigned
 			| ParaNotScheduled
 			| NoClaimQueueSlot
+			| NoClaimInReach
 			| SynchronousBacking
 			| ForkChoice
 			| Cycle
@@ -124,13 +125,16 @@ impl Reason {
 			RelayParentNotInScope => "its relay parent is too old",
 			RelayParentMovedBackwards => "its relay parent is older than that of the candidate that it builds on",
 			UnknownSession => "the session of its relay parent is not known",
-			SessionMismatch => "it names another session than its relay parent's",
 			TooFewValidators => "the session has one validator, and erasure coding takes at least two",
 			TooManyValidators => "the session has more validators than erasure coding can serve",
+			SessionMismatch => "it names another session than its relay parent's",
 			NotAssigned => "the core that it is for is not the validator's group's",
 			ParaNotScheduled => "its parachain has no core at its relay parent",
 			NoClaimQueueSlot => {
 				"the parachain's places in the claim queue were taken by other candidates of that relay parent"
+			},
+			NoClaimInReach => {
+				"its parachain has no place in the claim queue of that core any more for which its relay parent is not too old"
 			},
 			NotValidator => "the validator that should speak for it is none in this session",
 			SynchronousBacking => {
@@ -170,11 +174,11 @@ impl Reason {
 			InvalidChunk => "the chunk that a validator handed out was not its",
 			InvalidResponse => "the answer to a request for it did not decode",
 			StorageFailed => "this node's database failed",
+			EncodingFailed => "this node failed to erasure-code its data",
 			OutOfView => "it was too late: its relay parent left the view before it came far enough",
 			NotRequested => {
 				"no validator asked for it in time: those of its group were out of reach, or have a reason, which they tell"
 			},
-			EncodingFailed => "this node failed to erasure-code its data",
 			NotBacked => {
 				"validators have it, but it was not backed in time: those of its group have a reason, which they tell"
 			},
@@ -209,10 +213,6 @@ impl Reason {
 	}
 }
 
-impl Stage {
-	/// The stage in plain words: the end of a sentence that begins with "the candidate".
-	pub fn explanation(self) -> &'static str {
-		match self {
 /// Why no chunks are made of data.
 impl From<&headway_erasure_coding::Error> for Reason {
 	fn from(error: &headway_erasure_coding::Error) -> Self {
@@ -226,6 +226,10 @@ impl From<&headway_erasure_coding::Error> for Reason {
 	}
 }
 
+impl Stage {
+	/// The stage in plain words: the end of a sentence that begins with "the candidate".
+	pub fn explanation(self) -> &'static str {
+		match self {
 			Self::Built => "was built by its collator",
 			Self::Advertised => "was advertised",
 			Self::Fetching => "was asked for",

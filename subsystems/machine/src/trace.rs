@@ -184,6 +184,7 @@ pub enum Reason {
 	NotAssigned,
 	ParaNotScheduled,
 	NoClaimQueueSlot,
+	NoClaimInReach,
 	NotValidator,
 	SynchronousBacking,
 	TopologyUnknown,
@@ -221,8 +222,8 @@ pub enum Reason {
 	InvalidChunk,
 	InvalidResponse,
 	StorageFailed,
-	// -- time passes
 	EncodingFailed,
+	// -- time passes
 	OutOfView,
 	NotRequested,
 	NotBacked,

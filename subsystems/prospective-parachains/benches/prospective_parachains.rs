@@ -89,6 +89,7 @@ fn plan(parent: String, output: String, order: Order) -> Plan {
 		upward: 0,
 		version_1: false,
 		bad_validation_data: false,
+		core: 0,
 		claimed_number: None,
 	}
 }

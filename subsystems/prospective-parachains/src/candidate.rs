@@ -4,8 +4,8 @@ use crate::Refusal;
 use headway_machine::{CandidateRef, HypotheticalCandidate};
 use headway_primitives::{
 	constraints::{ConstraintError, ConstraintModifications, Constraints, RelayParentInfo},
-	BlockNumber, CandidateHash, CommittedCandidateReceiptV2, Hash, ParaId, PersistedValidationData,
-	SessionIndex,
+	BlockNumber, CandidateHash, CommittedCandidateReceiptV2, CoreIndex, Hash, ParaId,
+	PersistedValidationData, SessionIndex,
 };
 use std::sync::Arc;
 
@@ -78,6 +78,11 @@ impl Candidate {
 			Some(info) if info != self.relay_parent_info() => Err(Refusal::RelayParentMismatch),
 			Some(_) => Ok(()),
 		}
+	}
+
+	/// The core that it is for, if the descriptor says it.
+	pub(crate) fn core(&self) -> Option<CoreIndex> {
+		self.receipt.descriptor.core_index()
 	}
 
 	/// All checks against the state that the candidate builds on.

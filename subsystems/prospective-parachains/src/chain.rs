@@ -11,12 +11,14 @@
 //! position leaves all before it as it is, and only candidates that build on, or produce, a head that came or
 //! went have to be checked again: what an operation costs depends on them, not on how many candidates are
 //! stored. `tests/prospective/model.rs` rebuilds everything after each event and must arrive at the same.
-//! What a new leaf takes over from its ancestor stands in `inherit`.
+//! What a new leaf takes over from its ancestor stands in `inherit`; which claim each place of the path is for, in
+//! [`crate::claims`].
 
 mod inherit;
 
 use crate::{
 	candidate::{Backing, Candidate},
+	claims::Claims,
 	storage::Storage,
 	Refusal,
 };
@@ -26,7 +28,7 @@ use headway_machine::{
 };
 use headway_primitives::{
 	constraints::{ConstraintError, Constraints, RelayParentInfo},
-	BlockNumber, CandidateHash, Hash, HeadData,
+	BlockNumber, CandidateHash, CoreIndex, Hash, HeadData,
 };
 use std::{
 	collections::{BTreeMap, BTreeSet, VecDeque},
@@ -47,8 +49,10 @@ pub(crate) struct Scope {
 	pub(crate) base: Constraints,
 	/// Hash of the included head.
 	pub(crate) required_head_hash: Hash,
-	/// Scheduling parents that candidates may have.
-	pub(crate) allowed: Arc<BTreeSet<Hash>>,
+	/// Scheduling parents that candidates may have, and for how many blocks still.
+	pub(crate) windows: Arc<BTreeMap<Hash, usize>>,
+	/// What the claim queue has for the para.
+	pub(crate) claims: Claims,
 	/// Most candidates in the path, pending ones included.
 	pub(crate) max_len: usize,
 	/// Under synchronous backing, what goes beyond the other rules.
@@ -263,16 +267,20 @@ impl FragmentChain {
 	}
 
 	/// Whether a candidate of which only this is known could get a place (steps 1 to 4 of the potential
-	/// check).
+	/// check). Without its core, any will do.
 	pub(crate) fn check_place(
 		&self,
 		hash: CandidateHash,
 		parent_head_hash: Hash,
 		output_head_hash: Option<Hash>,
 		scheduling_parent: Hash,
+		core: Option<CoreIndex>,
 	) -> Result<(), Refusal> {
-		if !self.scope.allowed.contains(&scheduling_parent) {
+		let Some(window) = self.scope.windows.get(&scheduling_parent) else {
 			return Err(Refusal::SchedulingParentNotInScope);
+		};
+		if !self.scope.claims.is_reached(core, *window) {
+			return Err(Refusal::NoClaim);
 		}
 		if let Some(Synchronous { occupied, .. }) = self.scope.synchronous {
 			if occupied || parent_head_hash != self.scope.required_head_hash {
@@ -305,7 +313,8 @@ impl FragmentChain {
 	pub(crate) fn check_full_place(&self, candidate: &Candidate) -> Result<(), Refusal> {
 		let Candidate { hash, parent_head_hash, output_head_hash, scheduling_parent, relay_parent, .. } =
 			candidate;
-		self.check_place(*hash, *parent_head_hash, Some(*output_head_hash), *scheduling_parent)?;
+		let core = candidate.core();
+		self.check_place(*hash, *parent_head_hash, Some(*output_head_hash), *scheduling_parent, core)?;
 		match self.scope.synchronous {
 			Some(Synchronous { leaf, .. }) if leaf != *relay_parent => Err(Refusal::Synchronous),
 			_ => Ok(()),
@@ -354,6 +363,13 @@ impl FragmentChain {
 			.map_or(&self.scope.base, |parent| &parent.after)
 	}
 
+	/// Whether the claim that a position is for is within a candidate's reach.
+	fn is_claimed(&self, position: usize, candidate: &Candidate) -> bool {
+		let window = self.scope.windows.get(&candidate.scheduling_parent);
+		let place = position.saturating_sub(self.n_pending);
+		window.is_some_and(|window| self.scope.claims.fits(place, candidate.core(), *window))
+	}
+
 	/// Whether a candidate can stand at a position, as far as the constraints there do not matter.
 	fn fits(&self, position: usize, candidate: &Candidate) -> bool {
 		let number = candidate.relay_parent_number;
@@ -361,7 +377,7 @@ impl FragmentChain {
 		let loops = self.heads.get(&candidate.output_head_hash).is_some_and(|earlier| *earlier <= position);
 		!loops
 			&& number >= min.max(self.scope.base.min_relay_parent_number)
-			&& self.scope.allowed.contains(&candidate.scheduling_parent)
+			&& self.is_claimed(position, candidate)
 	}
 
 	/// Whether a candidate can stand at a position, given what is before it. Answers the constraints behind

@@ -19,6 +19,7 @@
 //! | [`machine`] | the machine: operations, answers, the change of leaves |
 //! | `scheduling_parent` | a relay block with the chains of its paras, built from its context |
 //! | `chain` | the fragment chain: the path, the candidates beside it, forks, cycles |
+//! | `claims` | which candidates the claim queue can still place |
 //! | `losses` | which candidates lost their last place, and that it is said once |
 //! | `passed` | heads that a para has left behind: what builds on them has lost |
 //! | `questions` | relay parents that have to be asked for, and what waits for them |
@@ -35,6 +36,7 @@
 mod arbitrary;
 mod candidate;
 mod chain;
+mod claims;
 pub mod events;
 mod losses;
 pub mod machine;

@@ -386,7 +386,7 @@ impl ProspectiveParachains {
 	/// Takes out the scheduling parents that no leaf has in its scope.
 	fn prune(&mut self) -> Vec<SchedulingParent> {
 		let scopes = self.active_leaves.iter().filter_map(|leaf| self.scheduling_parents.get(leaf));
-		let in_scope: BTreeSet<Hash> = scopes.flat_map(|at| at.scope.iter().copied()).collect();
+		let in_scope: BTreeSet<Hash> = scopes.flat_map(|at| at.windows.keys().copied()).collect();
 		let out: Vec<Hash> =
 			self.scheduling_parents.keys().filter(|hash| !in_scope.contains(hash)).copied().collect();
 		out.iter().filter_map(|hash| self.scheduling_parents.remove(hash)).collect()
@@ -445,7 +445,7 @@ impl ProspectiveParachains {
 				if chain.contains(hash) {
 					return Ok(());
 				}
-				chain.check_place(*hash, *parent_head_hash, None, *scheduling_parent)?;
+				chain.check_place(*hash, *parent_head_hash, None, *scheduling_parent, None)?;
 				at.passed.check(*para, chain, *hash, *parent_head_hash)
 			},
 		}

@@ -21,6 +21,9 @@ pub enum Refusal {
 	/// The scheduling parent is neither the block nor among its allowed ancestors.
 	#[error("scheduling parent is not in scope")]
 	SchedulingParentNotInScope,
+	/// The para has no claim on its core for the blocks that the scheduling parent is for still.
+	#[error("no claim is within reach of the scheduling parent")]
+	NoClaim,
 	/// Backing is synchronous, and the candidate does not build on the included head at the leaf, or another
 	/// one is pending.
 	#[error("backing is synchronous")]
@@ -92,6 +95,7 @@ impl Refusal {
 			Self::ValidationDataHash | Self::RelayParentMismatch => Reason::ValidationDataMismatch,
 			Self::ZeroLengthCycle | Self::Cycle => Reason::Cycle,
 			Self::SchedulingParentNotInScope => Reason::SchedulingParentNotInScope,
+			Self::NoClaim => Reason::NoClaimInReach,
 			Self::Synchronous => Reason::SynchronousBacking,
 			Self::ForkOfPending(_) | Self::ForkOfIncluded(_) => Reason::ConflictsWithPending,
 			Self::ForkChoice(_) => Reason::ForkChoice,

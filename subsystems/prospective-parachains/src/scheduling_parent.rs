@@ -4,15 +4,15 @@
 use crate::{
 	candidate::Candidate,
 	chain::{Dropped, FragmentChain, Pending, Scope, Synchronous},
+	claims::Claims,
 	passed::PassedHeads,
 };
 use headway_machine::{LeafContext, ParaContext, Sizes};
 use headway_primitives::{
-	constraints::RelayParentInfo, CandidateHash, CoreIndex, Hash, ParaId, PersistedValidationData,
-	SessionIndex,
+	constraints::RelayParentInfo, CandidateHash, Hash, ParaId, PersistedValidationData, SessionIndex,
 };
 use std::{
-	collections::{BTreeMap, BTreeSet, VecDeque},
+	collections::{BTreeMap, VecDeque},
 	sync::Arc,
 };
 
@@ -31,8 +31,8 @@ pub const MAX_RELAY_PARENTS: usize = 512;
 #[derive(Debug)]
 pub(crate) struct SchedulingParent {
 	pub(crate) leaf: Arc<LeafContext>,
-	/// The block and its allowed ancestors.
-	pub(crate) scope: Arc<BTreeSet<Hash>>,
+	/// The block and its allowed ancestors, and for how many blocks, from its child on, each may schedule candidates.
+	pub(crate) windows: Arc<BTreeMap<Hash, usize>>,
 	pub(crate) chains: BTreeMap<ParaId, FragmentChain>,
 	/// Heads that its paras have left behind.
 	pub(crate) passed: PassedHeads,
@@ -63,9 +63,13 @@ pub(crate) enum Knowledge {
 impl SchedulingParent {
 	/// Builds the chains of a new leaf from its context and, if there is one, what a tracked ancestor knows.
 	pub(crate) fn new(leaf: Arc<LeafContext>, ancestor: Option<&SchedulingParent>) -> (Self, Unplaced) {
-		let scope: Arc<BTreeSet<Hash>> = Arc::new(match leaf.is_synchronous() {
-			true => BTreeSet::from([leaf.hash()]),
-			false => leaf.allowed_blocks().map(|block| block.hash).collect(),
+		let windows: Arc<BTreeMap<Hash, usize>> = Arc::new(match leaf.is_synchronous() {
+			true => BTreeMap::from([(leaf.hash(), 1)]),
+			false => {
+				let behind = leaf.allowed_blocks().map(|block| block.hash).enumerate();
+				let lookahead = leaf.scheduling_lookahead as usize;
+				behind.map(|(behind, hash)| (hash, lookahead.saturating_sub(behind))).collect()
+			},
 		});
 		let mut chains = BTreeMap::new();
 		let mut unplaced = Unplaced::default();
@@ -73,10 +77,7 @@ impl SchedulingParent {
 		for (para, cores) in &leaf.block.transposed_claim_queue {
 			// Without its state a para is skipped; the others go on.
 			let Some(context) = leaf.paras.get(para) else { continue };
-			let mut cores: Vec<CoreIndex> = cores.values().flatten().copied().collect();
-			cores.sort();
-			cores.dedup();
-			let mut chain = build_chain(&leaf, &scope, context, cores.len());
+			let mut chain = build_chain(&leaf, &windows, context, Claims::new(cores));
 			let unlinked = context.pending.iter().map(|pending| pending.hash);
 			unplaced.unlinked.extend(unlinked.filter(|hash| !chain.contains(hash)).map(|hash| (*para, hash)));
 			if let Some((ancestor, known)) = ancestor.and_then(|at| Some((at, at.chains.get(para)?))) {
@@ -90,7 +91,7 @@ impl SchedulingParent {
 			.filter(|ancestor| ancestor.leaf.block.session.index == leaf.block.session.index)
 			.map(|ancestor| ancestor.relay_parents.clone())
 			.unwrap_or_default();
-		(Self { leaf, scope, chains, passed, relay_parents }, unplaced)
+		(Self { leaf, windows, chains, passed, relay_parents }, unplaced)
 	}
 
 	/// Notes how full it is.
@@ -153,21 +154,21 @@ impl SchedulingParent {
 /// A chain with only what is pending on chain.
 fn build_chain(
 	leaf: &LeafContext,
-	allowed: &Arc<BTreeSet<Hash>>,
+	windows: &Arc<BTreeMap<Hash, usize>>,
 	context: &ParaContext,
-	n_cores: usize,
+	claims: Claims,
 ) -> FragmentChain {
 	let pending = pending_candidates(context);
 	let occupied = !context.pending.is_empty();
 	let (max_len, synchronous) = match leaf.is_synchronous() {
-		false => (n_cores + pending.len(), None),
+		false => (claims.n_places() + pending.len(), None),
 		true if occupied => (pending.len(), Some(Synchronous { leaf: leaf.hash(), occupied })),
 		true => (1, Some(Synchronous { leaf: leaf.hash(), occupied })),
 	};
 	let base = context.constraints.clone();
 	let required_head_hash = base.required_parent.hash();
 	FragmentChain::new(
-		Scope { base, required_head_hash, allowed: allowed.clone(), max_len, synchronous },
+		Scope { base, required_head_hash, windows: windows.clone(), claims, max_len, synchronous },
 		pending,
 	)
 }

@@ -20,6 +20,7 @@ fn plan(output: usize, relay_parent: &str) -> Plan {
 		upward: 0,
 		version_1: false,
 		bad_validation_data: false,
+		core: 0,
 		claimed_number: None,
 	}
 }

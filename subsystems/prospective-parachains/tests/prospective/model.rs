@@ -2,7 +2,8 @@
 //! everything after each event. The machine, which changes only what has to change, must give the same answers,
 //! and the same reasons for what it drops.
 //!
-//! Four things are the machine's own, and the same here: under synchronous backing a candidate builds on the
+//! Five things are the machine's own, and the same here: a candidate needs a claim on its core before its scheduling parent
+//! is too old, and each place of the path is for one claim, in the order of their depth; under synchronous backing a candidate builds on the
 //! included head; what follows the path does not fall with a fork that leads to the same head; the place of a
 //! candidate is judged before its relay parent is looked up; a candidate on a head that an included one led away from
 //! is not taken.
@@ -11,7 +12,7 @@ use crate::world::Built;
 use headway_machine::{LeafContext, Reason};
 use headway_primitives::{
 	constraints::{ConstraintError, ConstraintModifications, Constraints, RelayParentInfo},
-	CandidateHash, Hash, ParaId, PersistedValidationData,
+	CandidateHash, CoreIndex, Hash, ParaId, PersistedValidationData,
 };
 use headway_prospective_parachains::{Refusal, MAX_PASSED_HEADS};
 use std::{
@@ -50,6 +51,10 @@ impl Entry {
 		self.built.receipt.descriptor.scheduling_parent()
 	}
 
+	fn core(&self) -> Option<CoreIndex> {
+		self.built.receipt.descriptor.core_index()
+	}
+
 	fn relay_parent(&self) -> RelayParentInfo {
 		RelayParentInfo {
 			number: self.built.validation_data.relay_parent_number,
@@ -84,7 +89,10 @@ struct Node {
 struct Chain {
 	base: Constraints,
 	pending: BTreeMap<CandidateHash, RelayParentInfo>,
-	scope: BTreeSet<Hash>,
+	/// The blocks that may schedule candidates, each with the number of blocks for which it still may.
+	scope: BTreeMap<Hash, usize>,
+	/// The para's claims: depth and core, ascending.
+	claims: Vec<(usize, CoreIndex)>,
 	max_len: usize,
 	/// The leaf, and whether the para is occupied there.
 	synchronous: Option<(Hash, bool)>,
@@ -106,7 +114,16 @@ impl Chain {
 		drops: &mut Drops,
 		unlinked: &mut Drops,
 	) -> Option<Self> {
-		let cores: BTreeSet<_> = leaf.block.transposed_claim_queue.get(&para)?.values().flatten().collect();
+		let mut claims = Vec::new();
+		for (core, queue) in &leaf.block.claim_queue {
+			let of_para = queue.iter().enumerate().filter(|(_, claim)| **claim == para);
+			claims.extend(of_para.map(|(depth, _)| (depth, *core)));
+		}
+		claims.sort();
+		let cores: BTreeSet<_> = claims.iter().map(|(_, core)| *core).collect();
+		if cores.is_empty() {
+			return None;
+		}
 		let context = leaf.paras.get(&para)?;
 		let base = context.constraints.clone();
 		let mut storage = Storage::new();
@@ -134,13 +151,20 @@ impl Chain {
 		let occupied = !context.pending.is_empty();
 		let synchronous = leaf.is_synchronous().then_some((leaf.hash(), occupied));
 		let (scope, max_len) = match synchronous {
-			Some((leaf, true)) => (BTreeSet::from([leaf]), pending.len()),
-			Some((leaf, false)) => (BTreeSet::from([leaf]), 1),
-			None => (leaf.allowed_blocks().map(|block| block.hash).collect(), cores.len() + pending.len()),
+			Some((leaf, true)) => (BTreeMap::from([(leaf, 1)]), pending.len()),
+			Some((leaf, false)) => (BTreeMap::from([(leaf, 1)]), 1),
+			None => {
+				let lookahead = leaf.scheduling_lookahead as usize;
+				let window = |behind: usize| lookahead.saturating_sub(behind);
+				let blocks = leaf.allowed_blocks().map(|block| block.hash).enumerate();
+				let scope = blocks.map(|(behind, hash)| (hash, window(behind))).collect();
+				(scope, cores.len() + pending.len())
+			},
 		};
 		let (nodes, unconnected, done) = (Vec::new(), Storage::new(), BTreeSet::new());
 		let passed = Vec::new();
-		let mut chain = Self { base, pending, scope, max_len, synchronous, nodes, unconnected, done, passed };
+		let mut chain =
+			Self { base, pending, scope, claims, max_len, synchronous, nodes, unconnected, done, passed };
 		chain.populate(&mut storage);
 		for candidate in context.pending.iter().filter(|candidate| !chain.knows(&candidate.hash)) {
 			unlinked.push((candidate.hash, Reason::CannotFollowChain));
@@ -202,7 +226,7 @@ impl Chain {
 				let number = pending.map_or(entry.relay_parent().number, |info| info.number);
 				entry.backed
 					&& entry.parent == head
-					&& (pending.is_some() || self.scope.contains(&entry.scheduling_parent()))
+					&& (pending.is_some() || self.has_claim(entry))
 					&& self.loops(&entry.output).is_ok()
 					&& (number >= min || pending.is_some() && self.nodes.is_empty())
 					&& self.check_next(entry, &constraints).is_ok()
@@ -215,6 +239,19 @@ impl Chain {
 			let info = self.pending.get(&entry.hash()).copied().unwrap_or(entry.relay_parent());
 			self.nodes.push(Node { entry, cumulative: stacked, relay_parent_number: info.number });
 		}
+	}
+
+	/// Whether the claim of the next place is on the candidate's core, and its scheduling parent reaches it.
+	fn has_claim(&self, entry: &Entry) -> bool {
+		let n_pending =
+			self.nodes.iter().filter(|node| self.pending.contains_key(&node.entry.hash())).count();
+		let cores: BTreeSet<_> = self.claims.iter().map(|(_, core)| *core).collect();
+		let places = &self.claims[..cores.len()];
+		let Some((depth, _)) = places.get(self.nodes.len() - n_pending).copied() else { return false };
+		let is_here =
+			|(at, core): &(usize, CoreIndex)| *at == depth && entry.core().is_none_or(|of| of == *core);
+		self.scope.get(&entry.scheduling_parent()).is_some_and(|window| depth < *window)
+			&& self.claims.iter().any(is_here)
 	}
 
 	fn check_next(
@@ -248,9 +285,13 @@ impl Chain {
 		parent: Hash,
 		output: Option<Hash>,
 		scheduling_parent: Hash,
+		core: Option<CoreIndex>,
 	) -> Verdict {
-		if !self.scope.contains(&scheduling_parent) {
+		let Some(window) = self.scope.get(&scheduling_parent) else {
 			return Err(Reason::SchedulingParentNotInScope);
+		};
+		if !self.claims.iter().any(|(depth, of)| depth < window && core.is_none_or(|core| core == *of)) {
+			return Err(Reason::NoClaimInReach);
 		}
 		if self
 			.synchronous
@@ -284,7 +325,7 @@ impl Chain {
 	}
 
 	fn full_place(&self, entry: &Entry) -> Verdict {
-		self.place(entry.hash(), entry.parent, Some(entry.output), entry.scheduling_parent())?;
+		self.place(entry.hash(), entry.parent, Some(entry.output), entry.scheduling_parent(), entry.core())?;
 		let relay_parent = entry.built.receipt.descriptor.relay_parent;
 		match self.synchronous.is_some_and(|(leaf, _)| leaf != relay_parent) {
 			true => Err(Reason::SynchronousBacking),
@@ -580,7 +621,7 @@ impl Model {
 	pub(crate) fn incomplete(&self, entry: &Entry) -> Vec<Hash> {
 		let is_member = |(_, at): &(&Hash, &At)| {
 			at.chains.get(&entry.para()).is_some_and(|chain| {
-				let place = chain.place(entry.hash(), entry.parent, None, entry.scheduling_parent());
+				let place = chain.place(entry.hash(), entry.parent, None, entry.scheduling_parent(), None);
 				let place = place.and_then(|()| chain.not_passed(entry.hash(), entry.parent));
 				chain.knows(&entry.hash()) || place.is_ok()
 			})

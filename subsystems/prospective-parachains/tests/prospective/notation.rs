@@ -1,11 +1,12 @@
 //! Scenarios as text: one command per line, what must come of it behind `=>`.
 //!
 //! ```text
-//! leaf 10 [on 9] [session 1] [cores 1] [lookahead 3] [included 0] [min 0] [room 1000] [pending A B] [sync] [stateless]
-//!     [second] [-9]          a new leaf; `room`: for bytes of upward messages; `-9` is none any more
+//! leaf 10 [on 9] [session 1] [cores 1] [queue A..|.AA] [lookahead 3] [included 0] [min 0] [room 1000] [pending A B] [sync] [stateless]
+//!     [second] [-9]          a new leaf; `room`: for bytes of upward messages; `-9` is none any more;
+//!                            `queue`: core by core, by depth, whether a claim is para 1's (`A`)
 //!                                                                     => what is dropped, and why
 //! drop 10                    a leaf is none any more                  => what is dropped, and why
-//! A = 0>1 @10 [rp 5] [low] [high] [watermark 3] [upward 4] [v1] [bad] [number 9] [para 2]
+//! A = 0>1 @10 [rp 5] [core 0] [low] [high] [watermark 3] [upward 4] [v1] [bad] [number 9] [para 2]
 //!                            a candidate from head 0 to 1, scheduled by block 10; `low` and `high` order its hash;
 //!                            `number 9`: its validation data says that the relay parent is number 9
 //! introduce A                                                         => yes, or no and why
@@ -176,6 +177,10 @@ fn activate(world: &mut World, name: &str, options: &[&str]) {
 			"session" => block.session = value().parse().unwrap(),
 			"cores" => plan.cores = value().parse().unwrap(),
 			"lookahead" => plan.lookahead = value().parse().unwrap(),
+			"queue" => {
+				let core = |letters: &str| letters.chars().map(|letter| letter == 'A').collect();
+				plan.claims = value().split('|').map(core).collect();
+			},
 			"included" => plan.included = value(),
 			"room" => plan.upward_room = value().parse().unwrap(),
 			"min" => plan.min_relay_parent_number = value().parse().unwrap(),
@@ -211,6 +216,7 @@ fn candidate_plan(path: &str, at: &str, options: &[&str]) -> Plan {
 		upward: 0,
 		version_1: false,
 		bad_validation_data: false,
+		core: 0,
 		claimed_number: None,
 	};
 	let mut words = options.iter();
@@ -220,6 +226,7 @@ fn candidate_plan(path: &str, at: &str, options: &[&str]) -> Plan {
 			"rp" => plan.relay_parent = value().to_string(),
 			"low" => plan.order = Order::Low,
 			"high" => plan.order = Order::High,
+			"core" => plan.core = value().parse().unwrap(),
 			"upward" => plan.upward = value().parse().unwrap(),
 			"watermark" => plan.watermark = Some(value().parse().unwrap()),
 			"number" => plan.claimed_number = Some(value().parse().unwrap()),

@@ -55,6 +55,18 @@ struct Leaf {
 	min_relay_parent_number: u32,
 	upward_room: u32,
 	synchronous: bool,
+	/// By core and depth, whether a claim is another para's; none of them, where it does not say.
+	others: Vec<Vec<bool>>,
+}
+
+impl Leaf {
+	/// Of each core that there is, whether its claims are the para's.
+	fn claims(&self) -> Vec<Vec<bool>> {
+		let is_other = |core: usize, depth| self.others.get(core)?.get(depth).copied();
+		let claim = |core, depth| !is_other(core, depth).unwrap_or(false);
+		let queue = |core| (0..self.lookahead).map(|depth| claim(core, depth)).collect();
+		(0..self.cores as usize).map(queue).collect()
+	}
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
@@ -86,6 +98,8 @@ fn plan() -> impl Strategy<Value = Plan> {
 				upward: if (3..6).contains(&kind) { 4 } else { 0 },
 				version_1: false,
 				bad_validation_data: kind == 6 && back == 0,
+				// Half of them are on any of the first three cores, the others on the first.
+				core: u32::from(kind / 7) * back,
 				claimed_number: None,
 			}
 		},
@@ -105,9 +119,11 @@ fn leaf() -> impl Strategy<Value = Leaf> {
 	let min = prop_oneof![3 => Just(0), 1 => 5..11u32];
 	// Mostly the state is as it was.
 	let room = prop_oneof![3 => Just(1000), 1 => 0..12u32];
-	let state = (0..HEADS, n_pending, stray, min, room, rare(0.05));
+	let queue = proptest::collection::vec(proptest::bool::ANY, 0..4usize);
+	let others = prop_oneof![3 => Just(Vec::new()), 1 => proptest::collection::vec(queue, 1..3usize)];
+	let state = (0..HEADS, n_pending, stray, min, room, rare(0.05), others);
 	(block, state).prop_map(|((number, fork, lookahead, cores), state)| {
-		let (included, n_pending, stray, min_relay_parent_number, upward_room, synchronous) = state;
+		let (included, n_pending, stray, min_relay_parent_number, upward_room, synchronous, others) = state;
 		// Mostly nothing has been included since, so that chains grow long.
 		let included = included.saturating_sub(3);
 		Leaf {
@@ -121,6 +137,7 @@ fn leaf() -> impl Strategy<Value = Leaf> {
 			min_relay_parent_number,
 			upward_room,
 			synchronous,
+			others,
 		}
 	})
 }
@@ -172,6 +189,7 @@ impl Run {
 			min_relay_parent_number: 0,
 			upward_room: 1000,
 			synchronous: false,
+			others: Vec::new(),
 		};
 		run.apply(&Op::Leaf { leaf, replaces: None });
 		run
@@ -237,6 +255,7 @@ impl Run {
 			let plan = LeafPlan {
 				lookahead: leaf.lookahead,
 				cores: leaf.cores,
+				claims: leaf.claims(),
 				included: leaf.included.to_string(),
 				pending: self.pending(leaf),
 				min_relay_parent_number: leaf.min_relay_parent_number,

@@ -254,3 +254,72 @@ fn waiting_candidate_is_also_introduced_at_a_leaf_that_came_meanwhile() {
 		heads => 10: 0 1 | 11: 0 1
 	");
 }
+
+#[test]
+fn place_of_the_path_goes_to_who_has_its_claim_not_to_the_lowest_hash() {
+	run("
+		leaf 11
+		leaf 12 -11
+		# The next block has core 0 for the para, those after it core 1.
+		leaf 13 queue A..|.AA -12
+		X = 0>1 @13 core 1 low
+		Y = 0>2 @11 core 0
+		introduce X => yes
+		back X
+		backable 13 9 =>
+		introduce Y => yes
+		back Y
+		backable 13 9 => Y
+		# Y may be backed in the next block only. If it was not, X is next.
+		leaf 14 queue ...|AA. -13 => Y scheduling_parent_not_in_scope
+		backable 14 9 => X
+	");
+}
+
+#[test]
+fn candidate_that_no_claim_can_reach_has_no_place() {
+	run("
+		leaf 11
+		leaf 12 -11
+		old = 0>1 @11 low
+		X = 5>6 @11
+		introduce old => yes
+		back old
+		# Block 11 schedules for the next block only, and that is another para's.
+		leaf 13 queue .AA -12 => old no_claim_in_reach
+		introduce X => yes
+		member X =>
+		member X? =>
+		Y = 0>3 @13
+		introduce Y => yes
+		back Y
+		backable 13 9 => Y
+		elsewhere = 0>4 @13 core 1
+		introduce elsewhere => no no_claim_in_reach
+		# Without a core any will do.
+		v1 = 3>5 @13 v1 core 1
+		introduce v1 => yes
+	");
+}
+
+#[test]
+fn places_are_claims_in_the_order_of_their_depth_behind_what_is_pending() {
+	run("
+		leaf 10
+		P = 0>1 @10
+		A = 1>2 @11 core 0
+		B = 2>3 @11 core 1
+		C = 2>4 @11 core 0 low
+		introduce P => yes
+		back P
+		leaf 11 queue AAA|.AA pending P -10
+		introduce A => yes
+		introduce B => yes
+		introduce C => yes
+		back A
+		back B
+		# The second place is for the block after the next, in which both cores are the para's.
+		back C => B fork_choice
+		backable 11 9 P => A C
+	");
+}

@@ -659,7 +659,7 @@ fn known_heads_are_included_connected_and_unconnected() {
 		leaf 10 second
 		A = 0>1 @10
 		U = 7>8 @10
-		X = 0>3 @10 para 2
+		X = 0>3 @10 para 2 core 100
 		introduce A => yes
 		introduce U => yes
 		introduce X => yes
@@ -677,7 +677,7 @@ fn para_without_known_state_is_skipped() {
 	run("
 		leaf 10 stateless second
 		A = 0>1 @10
-		X = 0>1 @10 para 2
+		X = 0>1 @10 para 2 core 100
 		introduce A => no para_not_scheduled
 		introduce X => yes
 	");

@@ -59,6 +59,7 @@ pub(crate) struct Plan {
 	pub(crate) upward: usize,
 	pub(crate) version_1: bool,
 	pub(crate) bad_validation_data: bool,
+	pub(crate) core: u32,
 	/// Number of the relay parent in the validation data, if it is not the relay parent's.
 	pub(crate) claimed_number: Option<u32>,
 }
@@ -69,6 +70,8 @@ pub(crate) struct LeafPlan {
 	pub(crate) block: String,
 	pub(crate) lookahead: usize,
 	pub(crate) cores: u32,
+	/// What the claim queue says instead, by core: whether each depth is para 1's.
+	pub(crate) claims: Vec<Vec<bool>>,
 	pub(crate) included: String,
 	pub(crate) pending: Vec<String>,
 	pub(crate) min_relay_parent_number: u32,
@@ -88,6 +91,7 @@ impl LeafPlan {
 			block: block.into(),
 			lookahead: 3,
 			cores: 1,
+			claims: Vec::new(),
 			included: "0".into(),
 			pending: Vec::new(),
 			min_relay_parent_number: 0,
@@ -173,7 +177,7 @@ impl World {
 		let mut descriptor = CandidateDescriptorV2::new_v2(
 			plan.para,
 			block_hash(&plan.relay_parent),
-			CoreIndex(0),
+			CoreIndex(plan.core),
 			session,
 			data_hash,
 			Hash::zero(),
@@ -225,6 +229,10 @@ impl World {
 	pub(crate) fn leaf_context(&mut self, plan: &LeafPlan) -> LeafContext {
 		let core = |index, para| (CoreIndex(index), vec![para; plan.lookahead].into());
 		let mut claim_queue: ClaimQueue = (0..plan.cores).map(|index| core(index, PARA)).collect();
+		for (index, claims) in (0..).zip(&plan.claims) {
+			let para = |is_ours: &bool| if *is_ours { PARA } else { ParaId(9) };
+			claim_queue.insert(CoreIndex(index), claims.iter().map(para).collect());
+		}
 		if plan.with_second {
 			claim_queue.extend([core(100, ParaId(2))]);
 		}
