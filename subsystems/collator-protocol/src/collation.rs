@@ -137,7 +137,11 @@ impl Fetched {
 		fetch: Token,
 	) -> Result<Self, Fault> {
 		let bytes = result.map_err(|error| match error {
-			RequestError::Timeout => Fault::nobodys(Reason::FetchTimeout),
+			// Little, for it may be the network's fault. Nothing would be too little: it kept a place of the claim queue.
+			RequestError::Timeout => Fault {
+				reason: Reason::FetchTimeout,
+				reputation: Some(Reputation::CostMinor("collation did not arrive in time")),
+			},
 			RequestError::NotConnected => Fault::nobodys(Reason::FetchFailed),
 			RequestError::Refused | RequestError::UnsupportedProtocol | RequestError::Network => Fault {
 				reason: Reason::FetchFailed,

@@ -10,13 +10,17 @@ use crate::{
 };
 use headway_machine::{
 	wire::{CollationMessage, CollationVersion, CollatorMessageV1, CollatorMessageV2, CollatorMessageV3},
-	Effects, Evidence, NetworkEffect, ParentHead, PeerId, Reason, SecondRequest, Stage, Timestamp, Token,
-	Tokens, Trace, ValidationDataQuery, View,
+	Effects, Evidence, NetworkEffect, ParentHead, PeerId, Reason, SecondRequest, Sizes, Stage, Timestamp,
+	Token, Tokens, Trace, ValidationDataQuery, View,
 };
 use headway_primitives::{
 	CandidateHash, CandidateReceiptV2, Hash, ParaId, PersistedValidationData, SignedFullStatement, Statement,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+	cmp::Reverse,
+	collections::{BTreeMap, BTreeSet},
+	sync::Arc,
+};
 
 /// A collation that backing looks at.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub(crate) enum Step {
 		/// The fetch that brought it.
 		fetch: Token,
 	},
+	/// It would wait, as another one of its collator does already: it is given up until its parent is seconded.
+	GivenUp(Box<Fetched>),
 	/// It goes no further.
 	Failed(Box<Fetched>, Fault),
 }
@@ -49,12 +55,16 @@ pub(crate) enum Step {
 /// # Bounds
 ///
 /// `awaiting_data`, `parked` and `validating` hold collations that were fetched, each up to the largest
-/// response (16 MiB). How many are fetched is the side's to limit: by positions of the claim queue.
+/// response (16 MiB). How many are fetched is the side's to limit: by positions of the claim queue. Of one peer there is at most
+/// one in `parked`: whoever claims parents that do not exist keeps one position, and that only as long as nobody else wants it
+/// ([`Self::victim`]). `orphans` holds offers without their collations, no more than advertisements were taken.
 #[derive(Debug, Default)]
 pub(crate) struct Seconding {
 	pub(crate) awaiting_data: BTreeMap<Token, Fetched>,
 	/// By para and hash of the parent head that is not known yet.
 	pub(crate) parked: BTreeMap<(ParaId, Hash), Vec<Fetched>>,
+	/// What would have to wait for its parent and may not, to be fetched again when the parent is seconded.
+	pub(crate) orphans: BTreeMap<(ParaId, Hash), Vec<Offer>>,
 	pub(crate) validating: BTreeMap<(Hash, CandidateHash), Validating>,
 }
 
@@ -129,6 +139,10 @@ impl Seconding {
 			(None, Some(candidate)) if fetched.parent_head_data.is_none() => {
 				// Nobody told us the parent head: it has to be seconded before this one.
 				let key = (fetched.offer.para, candidate.parent_head_data_hash);
+				if self.parked().any(|parked| parked.offer.peer == fetched.offer.peer) {
+					self.orphans.entry(key).or_default().push(fetched.offer.clone());
+					return Step::GivenUp(Box::new(fetched));
+				}
 				let (at, fetch) = (fetched.offer.scheduling_parent, fetched.fetch);
 				self.parked.entry(key).or_default().push(fetched);
 				Step::Parked { at, fetch }
@@ -157,12 +171,13 @@ impl Seconding {
 		Step::Underway
 	}
 
-	/// Backing seconded a candidate. Answers it, if it came this way, and the collations that waited for its head.
+	/// Backing seconded a candidate. Answers it, if it came this way, the collations that waited for its head, and the
+	/// offers of those that were given up.
 	pub(crate) fn seconded(
 		&mut self,
 		at: &Hash,
 		statement: &SignedFullStatement,
-	) -> (Option<Validating>, Vec<Fetched>) {
+	) -> (Option<Validating>, Vec<Fetched>, Vec<Offer>) {
 		let validating = self.validating.remove(&(*at, statement.payload().candidate_hash()));
 		let head = match (&validating, statement.payload()) {
 			(Some(Validating { offer, output_head, .. }), _) => Some((offer.para, *output_head)),
@@ -172,7 +187,9 @@ impl Seconding {
 			},
 			(None, Statement::Valid(_)) => None,
 		};
-		(validating, head.map(|head| self.unpark(&head)).unwrap_or_default())
+		let Some(head) = head else { return (validating, Vec::new(), Vec::new()) };
+		let orphans = self.orphans.remove(&head).unwrap_or_default();
+		(validating, self.unpark(&head), orphans)
 	}
 
 	/// Backing found a candidate invalid. Answers it and the collations that waited for its head, which are lost too;
@@ -190,7 +207,11 @@ impl Seconding {
 			effects.trace(trace.relay_parent(at));
 			return None;
 		};
-		let children = self.unpark(&(validating.offer.para, validating.output_head));
+		let head = (validating.offer.para, validating.output_head);
+		for orphan in self.orphans.remove(&head).unwrap_or_default() {
+			effects.trace(orphan.trace(now, Stage::Dropped(Reason::UnknownParentHead)));
+		}
+		let children = self.unpark(&head);
 		for child in &children {
 			effects.trace(child.trace(now, Stage::Dropped(Reason::UnknownParentHead)));
 		}
@@ -205,6 +226,83 @@ impl Seconding {
 	/// All collations that wait for a parent head.
 	pub(crate) fn unpark_all(&mut self) -> Vec<Fetched> {
 		std::mem::take(&mut self.parked).into_values().flatten().collect()
+	}
+
+	/// Collations that wait for a parent head.
+	pub(crate) fn parked(&self) -> impl Iterator<Item = &Fetched> {
+		self.parked.values().flatten()
+	}
+
+	/// The collation that gives its position to another collator's, of those that wait for a parent head: it is of whoever
+	/// holds most (`held`), if that is more than the newcomer does, or of the newcomer itself; of several, the one that waits
+	/// longest. `makes_room` says for which ones that would be of use.
+	pub(crate) fn victim(
+		&self,
+		newcomer: &PeerId,
+		held: impl Fn(&PeerId) -> usize,
+		makes_room: impl Fn(&Offer) -> bool,
+	) -> Option<Token> {
+		let own = held(newcomer);
+		let has_to_yield = |peer: &PeerId| peer == newcomer || held(peer) > own;
+		self.parked()
+			.filter(|parked| has_to_yield(&parked.offer.peer) && makes_room(&parked.offer))
+			.max_by_key(|parked| (held(&parked.offer.peer), Reverse(parked.fetch)))
+			.map(|parked| parked.fetch)
+	}
+
+	/// Gives up a collation that waits for a parent head. Answers it.
+	pub(crate) fn evict(&mut self, fetch: Token) -> Option<Fetched> {
+		let (key, parked) = self.parked.iter_mut().find(|(_, all)| all.iter().any(|of| of.fetch == fetch))?;
+		let (key, position) = (*key, parked.iter().position(|parked| parked.fetch == fetch)?);
+		let evicted = parked.remove(position);
+		if parked.is_empty() {
+			self.parked.remove(&key);
+		}
+		self.orphans.entry(key).or_default().push(evicted.offer.clone());
+		Some(evicted)
+	}
+
+	/// Peers with orphans.
+	pub(crate) fn orphan_peers(&self) -> BTreeSet<PeerId> {
+		self.orphans.values().flatten().map(|orphan| orphan.peer.clone()).collect()
+	}
+
+	/// Takes an orphan of each of these peers.
+	pub(crate) fn take_orphans(&mut self, mut of: BTreeSet<PeerId>) -> Vec<Offer> {
+		let mut taken = Vec::new();
+		self.orphans.retain(|_, orphans| {
+			taken.extend(orphans.extract_if(.., |orphan| of.remove(&orphan.peer)));
+			!orphans.is_empty()
+		});
+		taken
+	}
+
+	/// A peer is gone: what was given up cannot be fetched again.
+	pub(crate) fn forget_peer(&mut self, now: Timestamp, peer: &PeerId, effects: &mut Effects<Effect>) {
+		self.forget_orphans(|orphan| orphan.peer == *peer, now, Reason::UnknownPeer, effects);
+	}
+
+	fn forget_orphans(
+		&mut self,
+		gone: impl Fn(&Offer) -> bool,
+		now: Timestamp,
+		reason: Reason,
+		effects: &mut Effects<Effect>,
+	) {
+		self.orphans.retain(|_, orphans| {
+			for orphan in orphans.extract_if(.., |orphan| gone(orphan)) {
+				effects.trace(orphan.trace(now, Stage::Dropped(reason)));
+			}
+			!orphans.is_empty()
+		});
+	}
+
+	/// Notes how full it is, given how many advertisements were taken.
+	pub(crate) fn sizes(&self, advertisements: usize, sizes: &mut Sizes) {
+		let mut parked = BTreeMap::<&PeerId, usize>::new();
+		self.parked().for_each(|fetched| *parked.entry(&fetched.offer.peer).or_default() += 1);
+		parked.values().for_each(|count| sizes.note("parked_of_peer", *count, 1));
+		sizes.note("orphans", self.orphans.values().map(Vec::len).sum(), advertisements);
 	}
 
 	/// All offers whose collations are on their way.
@@ -227,6 +325,8 @@ impl Seconding {
 		for (_, fetched) in late {
 			effects.trace(fetched.trace(now, Stage::Dropped(Reason::OutOfView)).evidence(left));
 		}
+		let is_gone = |orphan: &Offer| orphan.scheduling_parent == *hash;
+		self.forget_orphans(is_gone, now, Reason::UnknownParentHead, effects);
 		self.parked.retain(|_, parked| {
 			parked.retain(|fetched| {
 				let keep = fetched.offer.scheduling_parent != *hash;

@@ -1,4 +1,9 @@
 //! What is fetched when, what comes back, what backing says of it, and what that costs.
+//!
+//! # Beyond the reference
+//!
+//! Of what waits for its parent, one collation of each peer keeps its position, and yields it as with the
+//! default side.
 
 use super::{
 	notice::SlashReason,
@@ -85,8 +90,61 @@ impl ExperimentalSide {
 					}
 				}
 			}
+			for lane in Lane::of_leaf(leaf) {
+				self.displace(now, from, leaf, &lane, effects);
+			}
 		}
 		self.drop_exhausted(now, from, effects);
+	}
+
+	/// What waits for a parent gives its position to what others offer, if they hold less: else a collator that claims
+	/// parents which do not exist would keep it. Whoever holds most yields first; of several, what waits longest.
+	fn displace(
+		&mut self,
+		now: Timestamp,
+		from: u64,
+		leaf: &LeafContext,
+		lane: &Lane,
+		effects: &mut Effects<Effect>,
+	) {
+		let mut parked: Vec<_> = self
+			.seconding
+			.parked()
+			.filter(|parked| lane.window(&parked.offer.scheduling_parent) > 0)
+			.map(|parked| (Reverse(self.held_by(&parked.offer.peer)), parked.fetch, parked.offer.clone()))
+			.collect();
+		parked.sort_by_key(|(held, fetch, _)| (*held, *fetch));
+		for (_, fetch, Offer { peer, para, scheduling_parent, .. }) in parked {
+			let mut consumers = self.consumers();
+			if let Some(its) = consumers.iter().position(|of| *of == (scheduling_parent, para)) {
+				consumers.swap_remove(its);
+			}
+			let mut lane = lane.clone();
+			lane.occupy(consumers.iter().map(|(at, para)| (at, *para)));
+			let free: Vec<_> = lane.free_from_the_back().filter(|(_, of)| *of == para).collect();
+			for position in free {
+				let Some((segment, candidate)) = self.choose(now, from, leaf, &lane, position) else {
+					continue;
+				};
+				let Some(newcomer) = self.segments.get(segment).map(|segment| segment.peer.clone()) else {
+					continue;
+				};
+				if newcomer != peer && self.held_by(&newcomer) >= self.held_by(&peer) {
+					continue;
+				}
+				if let Some(gone) = self.seconding.evict(fetch) {
+					self.forget_collation(&scheduling_parent, &gone.candidate_hash);
+					self.launch(now, segment, candidate, effects);
+				}
+				break;
+			}
+		}
+	}
+
+	/// Positions that a peer holds with what is not seconded yet.
+	fn held_by(&self, peer: &PeerId) -> usize {
+		let all = self.fetches.values().chain(self.seconding.offers());
+		all.filter(|offer| offer.peer == *peer).count()
 	}
 
 	/// Everything that takes a position: scheduling parent and para.
@@ -253,10 +311,17 @@ impl ExperimentalSide {
 	}
 
 	fn follow(&mut self, now: Timestamp, step: Step, effects: &mut Effects<Effect>) {
-		let Step::Failed(fetched, fault) = step else { return };
-		effects.trace(fetched.trace(now, Stage::Dropped(fault.reason)));
-		self.forget_collation(&fetched.offer.scheduling_parent, &fetched.candidate_hash);
-		self.punish(now, &fetched.offer, fault, effects);
+		match step {
+			Step::Underway | Step::Parked { .. } => {},
+			Step::GivenUp(fetched) => {
+				self.forget_collation(&fetched.offer.scheduling_parent, &fetched.candidate_hash);
+			},
+			Step::Failed(fetched, fault) => {
+				effects.trace(fetched.trace(now, Stage::Dropped(fault.reason)));
+				self.forget_collation(&fetched.offer.scheduling_parent, &fetched.candidate_hash);
+				self.punish(now, &fetched.offer, fault, effects);
+			},
+		}
 	}
 
 	/// A collation comes to nothing: its position is free again.
@@ -313,7 +378,7 @@ impl ExperimentalSide {
 		statement: SignedFullStatement,
 		effects: &mut Effects<Effect>,
 	) {
-		let (collation, children) = self.seconding.seconded(&scheduling_parent, &statement);
+		let (collation, children, orphans) = self.seconding.seconded(&scheduling_parent, &statement);
 		if let Some(Validating { offer, .. }) = collation {
 			self.report(&offer.peer, Reputation::BenefitMinor("collation was seconded"), effects);
 			if let Some(peer) = self.connections.get(&offer.peer) {
@@ -322,13 +387,25 @@ impl ExperimentalSide {
 			self.connections.touch(now, &offer.peer);
 		}
 		self.ask_again(now, children, effects);
+		self.offer_again(orphans);
 		self.replan();
+	}
+
+	fn offer_again(&mut self, orphans: Vec<Offer>) {
+		for orphan in orphans {
+			let arrival = self.segments.restore(Segment::again(orphan));
+			self.replan_from(arrival);
+		}
 	}
 
 	/// Another member of the group may have seconded a parent: asks again for everything that is parked.
 	pub(super) fn retry_parked(&mut self, now: Timestamp, effects: &mut Effects<Effect>) {
 		let waiting = self.seconding.unpark_all();
 		self.ask_again(now, waiting, effects);
+		// Parents of those that were given up may be known too. One of each peer has another try.
+		let idle = self.seconding.orphan_peers().into_iter().filter(|peer| self.held_by(peer) == 0).collect();
+		let orphans = self.seconding.take_orphans(idle);
+		self.offer_again(orphans);
 	}
 
 	fn ask_again(&mut self, now: Timestamp, waiting: Vec<Fetched>, effects: &mut Effects<Effect>) {
@@ -368,6 +445,7 @@ impl ExperimentalSide {
 	pub(super) fn forget_peer(&mut self, now: Timestamp, peer: &PeerId, effects: &mut Effects<Effect>) {
 		self.connections.remove(peer);
 		self.segments.forget_peer(peer);
+		self.seconding.forget_peer(now, peer, effects);
 		self.questions.retain(|_, segment| segment.peer != *peer);
 		let before = self.fetches.len();
 		self.fetches.retain(|_, offer| {

@@ -79,6 +79,19 @@ impl Segment {
 		}
 	}
 
+	/// What was offered once before, and is to be fetched again.
+	pub(super) fn again(offer: Offer) -> Self {
+		let entries = match offer.candidate {
+			None => Entries::Any,
+			Some(candidate @ OfferedCandidate { identity: Identity::Candidate(_), .. }) => {
+				Entries::ByHash(candidate)
+			},
+			Some(candidate) => Entries::ByOutputHead(vec![candidate]),
+		};
+		let Offer { peer, para, scheduling_parent, descriptor, .. } = offer;
+		Self { peer, para, scheduling_parent, entries, descriptor }
+	}
+
 	/// An entry of it, as something to fetch.
 	pub(super) fn offer(&self, candidate: Option<OfferedCandidate>) -> Offer {
 		Offer {
@@ -132,6 +145,11 @@ impl Segments {
 	/// Takes a segment that passed [`Self::check`]. Answers its number.
 	pub(super) fn take(&mut self, segment: Segment) -> u64 {
 		*self.taken.entry((segment.scheduling_parent, segment.peer.clone())).or_default() += 1;
+		self.restore(segment)
+	}
+
+	/// Takes a segment that was taken before. Answers its number.
+	pub(super) fn restore(&mut self, segment: Segment) -> u64 {
 		self.arrivals += 1;
 		self.live.insert(self.arrivals, segment);
 		self.arrivals

@@ -16,6 +16,7 @@ impl ExperimentalSide {
 		let (taken, taken_max) = self.segments.taken();
 		sizes.note("segments_of_a_peer", taken_max, lookahead);
 		sizes.note("segments", self.segments.len(), taken);
+		self.seconding.sizes(taken, &mut sizes);
 		// Each counts as a segment of its peer at its block.
 		let questions_max = self.connections.len() * self.blocks.len() * lookahead;
 		sizes.note("questions", self.questions.len(), questions_max);

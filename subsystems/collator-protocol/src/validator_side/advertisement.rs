@@ -11,6 +11,7 @@ use headway_machine::{
 	Trace,
 };
 use headway_primitives::{CandidateDescriptorVersion, CandidateHash, Hash, ParaId};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Why an advertisement is refused, and what that costs its sender.
 struct Refusal {
@@ -170,7 +171,7 @@ impl ValidatorSide {
 				None => {},
 			}
 		}
-		if !self.has_room(&at, offer.para) {
+		if !self.has_room(&at, offer.para) && self.victim_of(&offer).is_none() {
 			return self.set_aside(now, offer, Reason::NoClaimQueueSlot, effects);
 		}
 		let (Some(candidate), Some(candidate_hash)) = (offer.candidate, offer.candidate_hash()) else {
@@ -198,15 +199,18 @@ impl ValidatorSide {
 		if !allowed {
 			return self.set_aside(now, offer, Reason::CannotFollowChain, effects);
 		}
-		// Another one may have taken the room while backing was asked.
-		if !self.has_room(&offer.scheduling_parent, offer.para) {
-			return self.set_aside(now, offer, Reason::NoClaimQueueSlot, effects);
-		}
 		self.enqueue(now, offer, effects);
 	}
 
 	fn enqueue(&mut self, now: Timestamp, offer: Offer, effects: &mut Effects<Effect>) {
 		let at = offer.scheduling_parent;
+		// Another one may have taken the room while backing was asked.
+		if !self.has_room(&at, offer.para) {
+			let victim = self.victim_of(&offer);
+			if victim.and_then(|victim| self.seconding.evict(victim)).is_none() {
+				return self.set_aside(now, offer, Reason::NoClaimQueueSlot, effects);
+			}
+		}
 		let Some(block) = self.blocks.get_mut(&at) else { return };
 		block.waiting.entry(offer.para).or_default().push_back(offer);
 		self.fetch_next(now, &at, effects);
@@ -214,9 +218,40 @@ impl ValidatorSide {
 
 	/// Whether the claim queue has room for one more collation of a para at a block, under any leaf.
 	fn has_room(&self, at: &Hash, para: ParaId) -> bool {
+		self.has_room_without(at, para, None)
+	}
+
+	/// The same, if a collation of a block gave its position back.
+	fn has_room_without(&self, at: &Hash, para: ParaId, without: Option<&Hash>) -> bool {
 		let Some(core) = self.blocks.get(at).and_then(|block| block.core) else { return false };
-		let claims = |block: &Hash| self.claims(block, core, para) + self.waiting(block, core, para);
+		let claims = |block: &Hash| {
+			let claimed = self.claims(block, core, para) + self.waiting(block, core, para);
+			claimed.saturating_sub(usize::from(without == Some(block)))
+		};
 		self.paths(at).iter().any(|path| path.has_room(para, at, claims))
+	}
+
+	/// Whether one more collation of a para at a block could be backed under any leaf, if nothing else waits for its turn.
+	pub(super) fn is_reached(&self, at: &Hash, para: ParaId) -> bool {
+		let Some(core) = self.blocks.get(at).and_then(|block| block.core) else { return false };
+		self.paths(at).iter().any(|path| path.has_room(para, at, |block| self.claims(block, core, para)))
+	}
+
+	/// Which collation that waits for its parent has to give its position to an offer.
+	fn victim_of(&self, offer: &Offer) -> Option<Token> {
+		let Offer { scheduling_parent: at, para, .. } = offer;
+		let makes_room = |parked: &Offer| {
+			parked.para == *para && self.has_room_without(at, *para, Some(&parked.scheduling_parent))
+		};
+		self.seconding.victim(&offer.peer, |peer| self.held_by(peer), makes_room)
+	}
+
+	/// Positions that a peer holds with what is not seconded yet.
+	pub(super) fn held_by(&self, peer: &PeerId) -> usize {
+		let waiting = self.blocks.values().flat_map(|block| block.waiting.values().flatten());
+		let fetches = self.fetches.values().map(|fetch| &fetch.offer);
+		let all = waiting.chain(fetches).chain(self.seconding.offers());
+		all.filter(|offer| offer.peer == *peer).count()
 	}
 
 	/// How far a candidate is that somebody else advertised before. A fetch that takes too long does not
@@ -235,26 +270,52 @@ impl ValidatorSide {
 		underway.then_some(Progress::Underway)
 	}
 
-	fn set_aside(&mut self, now: Timestamp, offer: Offer, reason: Reason, effects: &mut Effects<Effect>) {
+	pub(super) fn set_aside(
+		&mut self,
+		now: Timestamp,
+		offer: Offer,
+		reason: Reason,
+		effects: &mut Effects<Effect>,
+	) {
 		let Some(block) = self.blocks.get_mut(&offer.scheduling_parent) else { return };
-		if block.set_aside.len() >= SET_ASIDE_PER_BLOCK_MAX {
-			if let Some((oldest, _)) = block.set_aside.pop_front() {
-				effects.trace(oldest.trace(now, Stage::Dropped(Reason::CapacityReached)));
+		block.set_aside.push_back((offer, reason));
+		if block.set_aside.len() > SET_ASIDE_PER_BLOCK_MAX {
+			// The oldest of whoever has most there.
+			let mut counts = BTreeMap::<&PeerId, usize>::new();
+			block.set_aside.iter().for_each(|(offer, _)| *counts.entry(&offer.peer).or_default() += 1);
+			let most = counts.values().copied().max();
+			let oldest =
+				block.set_aside.iter().position(|(offer, _)| counts.get(&offer.peer).copied() == most);
+			if let Some((gone, _)) = oldest.and_then(|oldest| block.set_aside.remove(oldest)) {
+				effects.trace(gone.trace(now, Stage::Dropped(Reason::CapacityReached)));
 			}
 		}
-		block.set_aside.push_back((offer, reason));
 	}
 
-	/// Looks again at all that was set aside.
-	pub(super) fn reconsider(&mut self, now: Timestamp, effects: &mut Effects<Effect>) {
-		let aside: Vec<Offer> = self
-			.blocks
-			.values_mut()
-			.flat_map(|block| std::mem::take(&mut block.set_aside))
-			.map(|(offer, _)| offer)
-			.collect();
+	/// Looks again at what was set aside, as far as the change matters to it.
+	pub(super) fn reconsider(&mut self, now: Timestamp, change: Change, effects: &mut Effects<Effect>) {
+		let matters = |offer: &Offer, reason: Reason| match change {
+			Change::Chain => true,
+			Change::Room(para) => offer.para == para && reason != Reason::CannotFollowChain,
+		};
+		let mut aside = Vec::new();
+		for block in self.blocks.values_mut() {
+			let all = std::mem::take(&mut block.set_aside).into_iter();
+			let (again, still): (VecDeque<_>, _) = all.partition(|(offer, reason)| matters(offer, *reason));
+			block.set_aside = still;
+			aside.extend(again.into_iter().map(|(offer, _)| offer));
+		}
 		aside.into_iter().for_each(|offer| self.consider(now, offer, effects));
 	}
+}
+
+/// What changed since offers were set aside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Change {
+	/// The leaves, or which heads are known.
+	Chain,
+	/// A position that was this para's is free, or another peer may be asked for what one does not deliver.
+	Room(ParaId),
 }
 
 /// How far a candidate is on its way to being seconded.

@@ -1,8 +1,8 @@
 //! Which collation is fetched when, and what comes back.
 
-use super::{Effect, Holder, Timer, ValidatorSide, FETCH_SHARE_TIMEOUT};
+use super::{advertisement::Change, Effect, Holder, Timer, ValidatorSide, FETCH_SHARE_TIMEOUT};
 use crate::collation::{Fault, Fetched, Offer};
-use headway_machine::{Effects, NetworkEffect, Recipient, RequestError, Stage, Timestamp, Token};
+use headway_machine::{Effects, NetworkEffect, Reason, Recipient, RequestError, Stage, Timestamp, Token};
 use headway_primitives::{Hash, ParaId};
 
 /// A request that is on its way.
@@ -37,14 +37,16 @@ impl ValidatorSide {
 		self.blocks.get(at).is_some_and(|block| block.holder.is_some())
 	}
 
-	/// The para whose turn it is: the first open entry of the claim queue for which something waits.
+	/// The para whose turn it is: the first open entry of the claim queue for which something waits, and which the block
+	/// still reaches.
 	fn next_para(&self, at: &Hash) -> Option<ParaId> {
 		let block = self.blocks.get(at)?;
 		let core = block.core?;
-		let open = self
-			.paths(at)
-			.into_iter()
-			.map(|path| path.unfulfilled(|block, para| self.claims(block, core, para)));
+		let open = self.paths(at).into_iter().map(|path| {
+			let mut open = path.unfulfilled(|block, para| self.claims(block, core, para));
+			open.retain(|para| path.has_room(*para, at, |block| self.claims(block, core, *para)));
+			open
+		});
 		// The path on which most is open decides; the first of them, so that the choice is the same
 		// everywhere.
 		let longest = open.reduce(|best, next| if next.len() > best.len() { next } else { best })?;
@@ -74,11 +76,14 @@ impl ValidatorSide {
 		effects: &mut Effects<Effect>,
 	) {
 		self.release(at, token);
-		let goes_on = self.fetches.get_mut(&token).map(|fetch| fetch.is_shared = true).is_some();
+		let goes_on = self.fetches.get_mut(&token).map(|fetch| {
+			fetch.is_shared = true;
+			fetch.offer.para
+		});
 		self.fetch_next(now, at, effects);
-		if goes_on {
+		if let Some(para) = goes_on {
 			// Another peer may have offered the same candidate.
-			self.reconsider(now, effects);
+			self.reconsider(now, Change::Room(para), effects);
 		}
 	}
 
@@ -100,7 +105,7 @@ impl ValidatorSide {
 		if let Some(change) = reputation {
 			self.report(&offer.peer, change, effects);
 		}
-		self.room_made(now, effects);
+		self.room_made(now, offer.para, effects);
 	}
 
 	/// A fetch, or what it brought, does not keep others at its block waiting any more.
@@ -110,9 +115,24 @@ impl ValidatorSide {
 		}
 	}
 
-	/// Something gave its position back.
-	pub(super) fn room_made(&mut self, now: Timestamp, effects: &mut Effects<Effect>) {
+	/// Something gave its position back, which was the para's.
+	pub(super) fn room_made(&mut self, now: Timestamp, para: ParaId, effects: &mut Effects<Effect>) {
 		self.fetch_next_everywhere(now, effects);
-		self.reconsider(now, effects);
+		self.reconsider(now, Change::Room(para), effects);
+	}
+
+	/// What waits for its turn and can be backed under no leaf any more, waits no longer.
+	pub(super) fn withdraw_unreachable(&mut self, now: Timestamp, effects: &mut Effects<Effect>) {
+		let mut withdrawn = Vec::new();
+		for (at, block) in &self.blocks {
+			let paras = block.waiting.iter().filter(|(_, queue)| !queue.is_empty()).map(|(para, _)| *para);
+			withdrawn.extend(paras.filter(|para| !self.is_reached(at, *para)).map(|para| (*at, para)));
+		}
+		for (at, para) in withdrawn {
+			let offers = self.blocks.get_mut(&at).and_then(|block| block.waiting.remove(&para));
+			for offer in offers.into_iter().flatten() {
+				self.set_aside(now, offer, Reason::NoClaimQueueSlot, effects);
+			}
+		}
 	}
 }

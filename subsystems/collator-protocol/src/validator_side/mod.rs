@@ -12,6 +12,11 @@
 //! is not lost: it is set aside and looked at again when a leaf comes, when something is seconded, or when
 //! room is made. A failed fetch is followed by the next at once.
 //!
+//! A collation whose parent nobody knows keeps its position, as the parent may come, but only one of each peer
+//! does, and only until somebody who holds fewer positions wants it: else one peer with collations on invented
+//! parents could keep the whole claim queue from its para. What had to yield is fetched again once its parent
+//! is seconded. A fetch that times out costs a little; in the reference it is free.
+//!
 //! # What is not here
 //!
 //! Version 4 of the protocol, segments and the reputation of collators (§5.5): those are
@@ -32,6 +37,7 @@ pub(crate) mod tests;
 pub use tests::arbitrary::check_arbitrary;
 
 use crate::{collation::Offer, experimental::Notice, incoming::Incoming, seconding::Seconding, NAME};
+use advertisement::Change;
 use claims::Path;
 use fetching::Fetch;
 use headway_machine::{
@@ -329,9 +335,10 @@ impl ValidatorSide {
 		});
 		self.assigned = queues.flatten().copied().collect();
 		self.disconnect_unassigned(now, effects);
+		self.withdraw_unreachable(now, effects);
 		if update.activated.is_some() {
 			self.retry_parked(now, effects);
-			self.reconsider(now, effects);
+			self.reconsider(now, Change::Chain, effects);
 		}
 		self.fetch_next_everywhere(now, effects);
 	}

@@ -82,9 +82,11 @@ impl ValidatorSide {
 	pub(super) fn forget_peer(&mut self, now: Timestamp, peer: &PeerId, effects: &mut Effects<Effect>) {
 		let Some(gone) = self.peers.remove(peer) else { return };
 		self.timers.remove(&(gone.check_at, Timer::Activity(peer.clone())));
-		if let PeerState::Collating(collating) = gone.state {
-			self.collators.remove(&collating.collator);
-		}
+		// Who had not declared itself has nothing here.
+		let PeerState::Collating(collating) = gone.state else { return };
+		self.collators.remove(&collating.collator);
+		self.seconding.forget_peer(now, peer, effects);
+		let mut has_freed = false;
 		let dropped = Stage::Dropped(Reason::UnknownPeer);
 		for block in self.blocks.values_mut() {
 			block.set_aside.retain(|(offer, _)| offer.peer != *peer);
@@ -95,17 +97,20 @@ impl ValidatorSide {
 				queue.retain(|offer| {
 					let keep = offer.peer != *peer;
 					if !keep {
+						has_freed = true;
 						effects.trace(offer.trace(now, dropped));
 					}
 					keep
 				});
 			}
 		}
-		self.questions.retain(|_, offer| offer.peer != *peer);
+		// Another peer's offer of the same candidate may have waited for the answer.
+		has_freed |= self.questions.extract_if(.., |_, offer| offer.peer == *peer).count() > 0;
 		let (blocks, timers) = (&mut self.blocks, &mut self.timers);
 		self.fetches.retain(|token, fetch| {
 			let keep = fetch.offer.peer != *peer;
 			if !keep {
+				has_freed = true;
 				effects.trace(fetch.offer.trace(now, dropped));
 				if let Some(block) = blocks.get_mut(&fetch.offer.scheduling_parent) {
 					block.release(&fetch.offer.scheduling_parent, *token, timers);
@@ -113,8 +118,10 @@ impl ValidatorSide {
 			}
 			keep
 		});
-		self.reconsider(now, effects);
-		self.fetch_next_everywhere(now, effects);
+		// Whoever only comes and goes makes nobody look at anything.
+		if has_freed {
+			self.room_made(now, collating.para, effects);
+		}
 	}
 
 	fn close(&self, peer: PeerId, effects: &mut Effects<Effect>) {

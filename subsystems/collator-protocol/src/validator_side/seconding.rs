@@ -1,6 +1,6 @@
 //! What becomes of fetched collations, and what backing says of them.
 
-use super::{Effect, ValidatorSide};
+use super::{advertisement::Change, Effect, ValidatorSide};
 use crate::{
 	collation::{Fault, Fetched},
 	seconding::{notify_seconded, Step, Validating},
@@ -35,13 +35,17 @@ impl ValidatorSide {
 				self.release(&at, fetch);
 				self.fetch_next(now, &at, effects);
 			},
+			Step::GivenUp(fetched) => {
+				self.release(&fetched.offer.scheduling_parent, fetched.fetch);
+				self.room_made(now, fetched.offer.para, effects);
+			},
 			Step::Failed(fetched, Fault { reason, reputation }) => {
 				effects.trace(fetched.trace(now, Stage::Dropped(reason)));
 				if let Some(change) = reputation {
 					self.report(&fetched.offer.peer, change, effects);
 				}
 				self.release(&fetched.offer.scheduling_parent, fetched.fetch);
-				self.room_made(now, effects);
+				self.room_made(now, fetched.offer.para, effects);
 			},
 		}
 	}
@@ -53,7 +57,7 @@ impl ValidatorSide {
 		statement: SignedFullStatement,
 		effects: &mut Effects<Effect>,
 	) {
-		let (collation, children) = self.seconding.seconded(&scheduling_parent, &statement);
+		let (collation, children, orphans) = self.seconding.seconded(&scheduling_parent, &statement);
 		if let Some(Validating { fetch, offer, .. }) = collation {
 			self.report(&offer.peer, Reputation::BenefitMinor("collation was seconded"), effects);
 			if let Some(peer) = self.peers.get(&offer.peer) {
@@ -66,13 +70,19 @@ impl ValidatorSide {
 			}
 		}
 		self.ask_again(now, children, effects);
-		self.room_made(now, effects);
+		orphans.into_iter().for_each(|orphan| self.consider(now, orphan, effects));
+		self.fetch_next_everywhere(now, effects);
+		self.reconsider(now, Change::Chain, effects);
 	}
 
 	/// Another member of the group may have seconded a parent: asks again for everything that is parked.
 	pub(super) fn retry_parked(&mut self, now: Timestamp, effects: &mut Effects<Effect>) {
 		let waiting = self.seconding.unpark_all();
 		self.ask_again(now, waiting, effects);
+		// Parents of those that were given up may be known too. One of each peer has another try.
+		let idle = self.seconding.orphan_peers().into_iter().filter(|peer| self.held_by(peer) == 0).collect();
+		let orphans = self.seconding.take_orphans(idle);
+		orphans.into_iter().for_each(|orphan| self.consider(now, orphan, effects));
 	}
 
 	fn ask_again(&mut self, now: Timestamp, waiting: Vec<Fetched>, effects: &mut Effects<Effect>) {
@@ -96,7 +106,7 @@ impl ValidatorSide {
 		};
 		self.report(&offer.peer, Reputation::Malicious("invalid collation"), effects);
 		self.release(&scheduling_parent, fetch);
-		self.room_made(now, effects);
+		self.room_made(now, offer.para, effects);
 	}
 
 	pub(super) fn dropped(
@@ -108,7 +118,7 @@ impl ValidatorSide {
 	) {
 		if let Some(gone) = self.seconding.validating.remove(&(scheduling_parent, candidate_hash)) {
 			self.release(&scheduling_parent, gone.fetch);
-			self.room_made(now, effects);
+			self.room_made(now, gone.offer.para, effects);
 		}
 	}
 }

@@ -26,6 +26,7 @@ impl ValidatorSide {
 			}
 		}
 		sizes.note("questions", self.questions.len(), recorded.values().sum());
+		self.seconding.sizes(recorded.values().sum(), &mut sizes);
 		let (mut holding, mut holding_off) = (0, 0);
 		for (at, block) in &self.blocks {
 			sizes.note("set_aside", block.set_aside.len(), SET_ASIDE_PER_BLOCK_MAX);

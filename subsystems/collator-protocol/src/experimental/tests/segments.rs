@@ -290,7 +290,7 @@ fn who_has_no_score_to_lose_is_reported_as_by_the_default_side() {
 	let effects = rig.respond(token, vec![1, 2, 3]);
 	assert_eq!((reports(&effects), rig.score(1)), (vec![(peer(1), MINOR)], 0), "it lost all that it had");
 	let (mut rig, token) = fetching(self::rig("AAA"), &good);
-	assert!(reports(&rig.fails(token, RequestError::Timeout)).is_empty());
+	assert_eq!(reports(&rig.fails(token, RequestError::Timeout)), [(peer(1), MINOR)]);
 }
 
 #[test]
@@ -377,6 +377,49 @@ fn a_child_waits_for_its_parent_and_goes_with_it_if_that_is_invalid() {
 		assert_eq!(rig.machine.blocks[&hash(10)].fetched.len(), if valid { 2 } else { 0 });
 		assert_eq!(told(&effects).len(), usize::from(valid));
 	}
+}
+
+#[test]
+fn a_peer_keeps_one_position_with_collations_on_unknown_parents_and_yields_it_to_who_holds_less() {
+	let mut rig = rig("ABA");
+	for n in 1..=2 {
+		rig.collator(n, CollationVersion::V2, A);
+	}
+	let fakes = [sample(A, 10, 100, 110), sample(A, 10, 101, 111)];
+	for fake in &fakes {
+		let token = asks(&rig.advertise(1, fake), 1, fake.hash().0);
+		assert!(reports(&rig.respond(token, fake.response())).is_empty());
+		assert_eq!(rig.machine.blocks[&hash(10)].fetched.len(), 1);
+	}
+	// One position is free, and the second of these takes the one of the fake.
+	let good = [sample(A, 10, 0, 1), sample(A, 10, 1, 2)];
+	for sample in &good {
+		rig.world.known_heads.insert(sample.parent_hash(), sample.data.clone());
+		let token = asks(&rig.advertise(2, sample), 2, sample.hash().0);
+		assert_eq!(second_requests(&rig.respond(token, sample.response())), [sample.hash()]);
+		rig.seconded(sample);
+	}
+	assert_eq!(rig.machine.seconding.parked().count(), 0);
+	assert_eq!(rig.machine.blocks[&hash(10)].fetched.len(), 2);
+}
+
+#[test]
+fn what_was_given_up_is_fetched_again_when_its_parent_is_seconded() {
+	let mut rig = rig("AAA");
+	rig.collator(1, CollationVersion::V2, A);
+	let [first, second, third] = [sample(A, 10, 0, 1), sample(A, 10, 1, 2), sample(A, 10, 2, 3)];
+	for sample in [&second, &third] {
+		let token = asks(&rig.advertise(1, sample), 1, sample.hash().0);
+		rig.respond(token, sample.response());
+	}
+	for sample in [&first, &second, &third] {
+		rig.world.known_heads.insert(sample.parent_hash(), sample.data.clone());
+	}
+	let token = asks(&rig.advertise(1, &first), 1, first.hash().0);
+	assert_eq!(second_requests(&rig.respond(token, first.response())), [first.hash()]);
+	assert_eq!(second_requests(&rig.seconded(&first)), [second.hash()]);
+	let token = asks(&rig.seconded(&second), 1, third.hash().0);
+	assert_eq!(second_requests(&rig.respond(token, third.response())), [third.hash()]);
 }
 
 #[test]

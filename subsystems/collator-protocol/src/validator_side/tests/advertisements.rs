@@ -164,7 +164,7 @@ fn same_candidate_of_two_collators_takes_one_slot_and_is_fetched_once() {
 	assert_eq!(rig.machine.claims(&hash(10), CoreIndex(0), A), 1);
 	// The first one does not deliver: the second is asked at once.
 	let effects = rig.send(Event::Response { token, result: Err(RequestError::Timeout) });
-	assert!(reports(&effects).is_empty());
+	assert_eq!(reports(&effects), [(peer(1), MINOR)]);
 	fetched_from(&effects, 2);
 }
 
@@ -220,16 +220,20 @@ fn cv19_collators_of_the_hold_off_para_wait_once_unless_invulnerable() {
 }
 
 #[test]
-fn what_is_set_aside_is_bounded() {
+fn what_is_set_aside_is_bounded_and_whoever_has_most_there_gives_way() {
 	let config = Config { collation_slots: 400, ..Default::default() };
 	let mut rig = Rig::with_config("AAA", config);
 	rig.world.can_second = false;
+	rig.collator(31, CollationVersion::V2, A);
+	rig.advertise(31, &sample(A, 10, 0, 1));
 	for n in 1..=30 {
 		rig.collator(n, CollationVersion::V2, A);
 		for head in 0..3 {
 			rig.advertise(n, &sample(A, 10, n, 100 + head));
 		}
 	}
-	assert_eq!(rig.machine.blocks[&hash(10)].set_aside.len(), SET_ASIDE_PER_BLOCK_MAX);
+	let aside = &rig.machine.blocks[&hash(10)].set_aside;
+	assert_eq!(aside.len(), SET_ASIDE_PER_BLOCK_MAX);
+	assert!(aside.iter().any(|(offer, _)| offer.peer == peer(31)), "it came first, and has one");
 	assert!(rig.dropped_because(Reason::CapacityReached));
 }

@@ -77,7 +77,7 @@ fn collation_that_is_validated_keeps_others_waiting_no_longer_than_its_fetch_cou
 #[test]
 fn failed_fetch_costs_by_fault_and_the_next_begins_at_once() {
 	let cases = [
-		(Err(RequestError::Timeout), None),
+		(Err(RequestError::Timeout), Some(MINOR)),
 		(Err(RequestError::NotConnected), None),
 		(Err(RequestError::Network), Some(MINOR)),
 		(Err(RequestError::Refused), Some(MINOR)),

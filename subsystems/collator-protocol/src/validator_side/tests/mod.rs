@@ -11,6 +11,8 @@ mod invariants;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
+mod parked;
+#[cfg(test)]
 mod peers;
 
 use super::*;
