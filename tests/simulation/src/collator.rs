@@ -2,7 +2,10 @@
 
 use codec::{Decode, Encode};
 use headway_machine::{Execution, ExecutionError};
-use headway_primitives::{BlockData, Hash, HeadData, PoV, ValidationResult, POV_BOMB_LIMIT};
+use headway_primitives::{
+	ump::{UmpSignal, UMP_SEPARATOR},
+	BlockData, Hash, HeadData, PoV, UpwardMessages, ValidationResult, POV_BOMB_LIMIT,
+};
 
 /// Head data of the simulated parachains.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -39,12 +42,21 @@ pub struct Body {
 	pub head: HeadData,
 	/// Nobody honest votes for a block that is not.
 	pub is_valid: bool,
+	/// The peer that validators may thank for it, by its id.
+	pub approved_peer: Option<Vec<u8>>,
 }
 
 impl Body {
 	/// As a proof of validity.
 	pub fn to_pov(&self) -> PoV {
 		PoV { block_data: BlockData(self.encode()) }
+	}
+
+	/// Its upward messages: no more than the signal that names the peer.
+	pub fn upward_messages(&self) -> UpwardMessages {
+		let peer = self.approved_peer.clone().and_then(|peer| peer.try_into().ok());
+		let signal = peer.map(|peer| vec![UMP_SEPARATOR, UmpSignal::ApprovedPeer(peer).encode()]);
+		signal.and_then(|messages| messages.try_into().ok()).unwrap_or_default()
 	}
 
 	/// Reads a proof of validity as collators ship it.
@@ -67,9 +79,9 @@ pub fn execute(execution: &Execution, cares: bool) -> Result<ValidationResult, E
 		return Err(invalid("block is not a child of its parent"));
 	}
 	Ok(ValidationResult {
+		upward_messages: body.upward_messages(),
 		head_data: body.head,
 		new_validation_code: None,
-		upward_messages: Default::default(),
 		horizontal_messages: Default::default(),
 		processed_downward_messages: 0,
 		hrmp_watermark: execution.validation_data.relay_parent_number,

@@ -42,6 +42,23 @@ fn every_relay_block_includes_all_that_is_built_when_validators_take_segments() 
 }
 
 #[test]
+fn collators_get_credit_for_each_candidate_that_a_finalized_block_includes() {
+	let world = run(Config { seed: 10, segments: true, ..Config::default() }, 20);
+	let until = |last: u32| {
+		let of = |para| world.included(ParaId(para)).into_iter().filter(|number| *number <= last).count();
+		of(2000) + of(2001)
+	};
+	let last = world.finalized_number();
+	// The newest finalized block may be under inquiry still.
+	assert!(until(last - 1) >= 20, "{} until block {last}", until(last));
+	for credited in world.credited() {
+		assert!((until(last - 1)..=until(last)).contains(&credited), "{credited} of {}", until(last));
+	}
+	let without = run(Config { seed: 10, ..Config::default() }, 20);
+	assert!(without.credited().iter().all(|credited| *credited == 0));
+}
+
+#[test]
 fn backing_goes_on_across_sessions() {
 	let mut world = run(Config { seed: 8, session_slots: 10, ..Config::default() }, 40);
 	assert!(world.session() >= 3);

@@ -31,7 +31,8 @@ impl World {
 			let own = if is_honest { self.nodes[node].built.as_slice() } else { &[] };
 			let Some(parent) = choose_parent(own, &on_chain, capacity, in_scope) else { return };
 			let Some(head) = Head::child(&parent, leaf.hash()) else { return };
-			let body = Body { head: head.to_head_data(), is_valid: is_honest };
+			let approved_peer = self.config.segments.then(|| self.nodes[node].peer.as_bytes().to_vec());
+			let body = Body { head: head.to_head_data(), is_valid: is_honest, approved_peer };
 			let Some(submission) = submission(leaf, para, core_index, parent.clone(), &body) else { return };
 			let built = &mut self.nodes[node].built;
 			if let Some(position) = built.iter().position(|head| *head == parent) {
@@ -72,7 +73,7 @@ fn submission(
 		max_pov_size: constraints.max_pov_size,
 	};
 	let collation = Collation {
-		upward_messages: Default::default(),
+		upward_messages: body.upward_messages(),
 		horizontal_messages: Default::default(),
 		new_validation_code: None,
 		head_data: body.head.clone(),

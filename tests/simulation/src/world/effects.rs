@@ -10,13 +10,14 @@ use crate::{
 	judge::Violation,
 };
 use headway_availability::{EncodeError, Encoding};
+use headway_collator_protocol::experimental::{Notice, SignalOutcome};
 use headway_machine::{
 	wire::{BitfieldMessage, InboundRequest, StatementMessage, ValidationMessage},
 	Effects, InboundRequestId, MisbehaviorReport, NetworkEffect, NetworkEvent, Recipient, Reputation,
 	RequestError, Stage, Token, Trace, WriteOp,
 };
 use headway_pipeline::{Effect, Event};
-use headway_primitives::AvailableData;
+use headway_primitives::{AvailableData, CommittedCandidateReceiptV2, Hash, ParaId};
 use std::{collections::BTreeSet, time::Duration};
 
 /// When a request without an answer has failed.
@@ -27,6 +28,9 @@ const REQUESTS_MAX: usize = 512;
 const ENCODED_MAX: usize = 64;
 /// Candidates that liars know to talk about.
 const CANDIDATES_MAX: usize = 64;
+
+/// Candidates that finalized blocks included, and all paras that there are.
+pub(super) type Included = (Vec<CommittedCandidateReceiptV2>, Option<BTreeSet<ParaId>>);
 
 /// Who asked, in which life, and under which token.
 #[derive(Clone, Copy)]
@@ -76,12 +80,7 @@ impl World {
 					self.deliver(node, Event::Loaded { token, value });
 				},
 				Effect::Write { token, batch } => {
-					for op in batch {
-						match op {
-							WriteOp::Put { key, value } => self.nodes[node].storage.insert(key, value),
-							WriteOp::Delete { key } => self.nodes[node].storage.remove(&key),
-						};
-					}
+					self.write(node, batch);
 					self.deliver(node, Event::Written { token, ok: true });
 				},
 				Effect::QueryRelayParentInfo { token, at, session_index, relay_parent } => {
@@ -92,11 +91,14 @@ impl World {
 				// Nobody asks for one here.
 				Effect::FragmentChain { .. } => {},
 				Effect::Misbehavior(report) => self.on_misbehavior(node, &report),
-				// All others answer questions that nobody asks here.
-				other => {
-					if let Effect::SubmissionRejected { error, .. } = other {
-						self.log.push(self.now, format_args!("node {node} submission rejected: {error}"));
-					}
+				Effect::QueryIncluded { token, hash, count } => {
+					let (candidates, registered) = self.included(hash, count);
+					self.deliver(node, Event::Included { token, candidates, registered });
+				},
+				Effect::WriteScores(batch) => self.write(node, batch),
+				Effect::CollatorNotice(notice) => self.on_notice(node, &notice),
+				Effect::SubmissionRejected { error, .. } => {
+					self.log.push(self.now, format_args!("node {node} submission rejected: {error}"));
 				},
 			}
 		}
@@ -107,6 +109,34 @@ impl World {
 			state.wake_at = Some(deadline);
 			let life = state.life;
 			self.at(deadline, Item::Wake { node, life });
+		}
+	}
+
+	fn write(&mut self, node: usize, batch: Vec<WriteOp>) {
+		let storage = &mut self.nodes[node].storage;
+		for op in batch {
+			match op {
+				WriteOp::Put { key, value } => storage.insert(key, value),
+				WriteOp::Delete { key } => storage.remove(&key),
+			};
+		}
+	}
+
+	/// What finalized blocks included. All nodes ask for the same at about the same time.
+	fn included(&mut self, hash: Hash, count: u32) -> Included {
+		if let Some((asked, included)) = &self.included {
+			if *asked == (hash, count) {
+				return included.clone();
+			}
+		}
+		let included = headway_overseer::work::included(&*self.ledger, hash, count);
+		self.included = Some(((hash, count), included.clone()));
+		included
+	}
+
+	fn on_notice(&mut self, node: usize, notice: &Notice) {
+		if let Notice::ApprovedPeer { outcome: SignalOutcome::Present, .. } = notice {
+			self.nodes[node].credited += 1;
 		}
 	}
 

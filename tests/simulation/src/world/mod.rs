@@ -29,7 +29,7 @@ use crate::{
 	trace::Log,
 };
 use blocks::Authoring;
-use effects::Asked;
+use effects::{Asked, Included};
 use headway_availability::Encoding;
 use headway_collator_protocol::{collator_side::CollatorSide, Declaration};
 use headway_machine::{testing, BlockContext, Column, Effects, RequestError, Timestamp};
@@ -136,6 +136,8 @@ pub struct World {
 	built: BTreeMap<CandidateHash, (ParaId, u32)>,
 	/// Chunks of data that somebody encoded lately: every validator of a group encodes the same.
 	encoded: VecDeque<(Hash, Encoding)>,
+	/// What finalized blocks included, as it was asked last: the newest of the blocks, and how many.
+	included: Option<((Hash, u32), Included)>,
 	/// Candidates that were lately spoken of.
 	candidates: VecDeque<CandidateHash>,
 	/// Which half of the network each node is in; all in the same if it is whole.
@@ -187,6 +189,7 @@ impl World {
 			events: BTreeMap::new(),
 			built: BTreeMap::new(),
 			encoded: VecDeque::new(),
+			included: None,
 			candidates: VecDeque::new(),
 			halves: Vec::new(),
 			weather: Weather::new(config.seed),
@@ -259,6 +262,16 @@ impl World {
 	/// Session of the newest relay block's children.
 	pub fn session(&mut self) -> u32 {
 		self.contexts.block(self.best.1).map_or(0, |block| block.session.index)
+	}
+
+	/// Number of the newest finalized block.
+	pub fn finalized_number(&self) -> u32 {
+		self.finalized.0
+	}
+
+	/// By validator: candidates of finalized blocks whose collator it gave credit for them.
+	pub fn credited(&self) -> Vec<usize> {
+		self.nodes[..self.keys.len()].iter().map(|node| node.credited).collect()
 	}
 
 	/// Numbers of the relay blocks in which a block of the para was included, ascending, each as often as there were.
@@ -361,6 +374,8 @@ impl World {
 		let (votes, notes) = (self.nodes[node].stored(Column::Votes), self.nodes[node].stored(Column::Meta));
 		self.handle(node, Event::RestoreVotes { entries: votes });
 		self.handle(node, Event::Restore { entries: notes });
+		let scores = self.nodes[node].stored(Column::Scores);
+		self.handle(node, Event::RestoreScores { entries: scores });
 		if let Some(para) = self.nodes[node].para() {
 			self.handle(node, Event::CollateOn(para));
 		}

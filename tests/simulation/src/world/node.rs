@@ -52,6 +52,8 @@ pub(crate) struct Node {
 	pub(crate) session: Option<SessionIndex>,
 	/// Contexts as it sees them; none if it holds no key.
 	pub(crate) localized: Option<Localized>,
+	/// Candidates of finalized blocks whose collator it gave credit for them, in all of its lives.
+	pub(crate) credited: usize,
 	/// What a collator has built, oldest first; bounded by the unincluded segment.
 	pub(crate) built: Vec<HeadData>,
 }
@@ -83,6 +85,7 @@ impl Node {
 			finalized: (0, genesis),
 			session: None,
 			localized,
+			credited: 0,
 			built: Vec::new(),
 		}
 	}
@@ -133,10 +136,14 @@ impl Node {
 	}
 }
 
+/// What a peer id begins with that has its key, here of 8 bytes, in itself.
+const IDENTITY: [u8; 2] = [0, 8];
+
 pub(crate) fn peer_of(node: usize) -> PeerId {
-	PeerId::from_bytes(&(node as u64).to_be_bytes())
+	PeerId::from_bytes(&[&IDENTITY[..], &(node as u64).to_be_bytes()].concat())
 }
 
 pub(crate) fn node_of(peer: &PeerId) -> Option<usize> {
-	Some(u64::from_be_bytes(peer.as_bytes().try_into().ok()?) as usize)
+	let key = peer.as_bytes().strip_prefix(&IDENTITY)?;
+	Some(u64::from_be_bytes(key.try_into().ok()?) as usize)
 }
