@@ -1,5 +1,6 @@
 //! The command line. Flags and subcommands are those that operators and zombienet know; what this node does not have is
-//! accepted and has no effect, so that scripts and network definitions keep working.
+//! accepted and has no effect, so that scripts and network definitions keep working. Where somebody could count on the
+//! effect, the node says so at its start: [`RunCmd::without_effect`].
 
 use clap::{Args, Parser};
 use sc_cli::SubstrateCli;
@@ -63,9 +64,44 @@ pub struct RunCmd {
 	pub overseer_channel_capacity_override: Option<usize>,
 
 	/// Fetch collations by the score of their collators, and speak version 4 of the collation protocol, which knows
-	/// segments.
-	#[arg(long)]
+	/// segments. The flag may have a value: `=true`, `=false`.
+	#[arg(
+		long,
+		value_name = "BOOL",
+		num_args = 0..=1,
+		require_equals = true,
+		default_value_t = false,
+		default_missing_value = "true"
+	)]
 	pub experimental_collator_protocol: bool,
+
+	/// Accepted for compatibility, without effect: scores are stored within ten minutes, and slashes at once.
+	#[arg(long, hide = true, value_name = "SECONDS")]
+	pub collator_reputation_persist_interval: Option<u64>,
+
+	/// Accepted for compatibility, without effect: the runtime is that of the chain.
+	#[arg(long, hide = true)]
+	pub force_kusama: bool,
+
+	/// Accepted for compatibility, without effect: the runtime is that of the chain.
+	#[arg(long, hide = true)]
+	pub force_westend: bool,
+
+	/// Accepted for compatibility, without effect: the runtime is that of the chain.
+	#[arg(long, hide = true)]
+	pub force_rococo: bool,
+
+	/// Accepted for compatibility, without effect: this node has no agent of pyroscope.
+	#[arg(long, hide = true, value_name = "ADDRESS")]
+	pub pyroscope_server: Option<String>,
+
+	/// Accepted for compatibility, without effect: this node does not watch the space on the disk.
+	#[arg(long = "db-storage-threshold", hide = true, value_name = "MIB")]
+	pub database_threshold: Option<u64>,
+
+	/// Accepted for compatibility, without effect: this node does not watch the space on the disk.
+	#[arg(long = "db-storage-polling-period", hide = true, value_name = "SECONDS")]
+	pub database_polling_period: Option<u32>,
 
 	/// Accepted for compatibility, without effect.
 	#[arg(long, hide = true)]
@@ -81,6 +117,35 @@ pub struct RunCmd {
 }
 
 impl RunCmd {
+	/// Flags that were given, and that do less than somebody who gives them expects; each with what is the case instead.
+	pub fn without_effect(&self) -> Vec<(&'static str, &'static str)> {
+		const RUNTIME: &str = "the runtime is that of the chain specification";
+		const SPACE: &str = "the space on the disk is not watched";
+		const SCORES: &str = "slashes are stored at once, other scores within ten minutes";
+		const WORKERS: &str = "workers are this program itself";
+		let flags = [
+			(
+				self.collator_reputation_persist_interval.is_some(),
+				"--collator-reputation-persist-interval",
+				SCORES,
+			),
+			(self.force_kusama, "--force-kusama", RUNTIME),
+			(self.force_westend, "--force-westend", RUNTIME),
+			(self.force_rococo, "--force-rococo", RUNTIME),
+			(self.pyroscope_server.is_some(), "--pyroscope-server", "profiles are not collected"),
+			(self.jaeger_agent.is_some(), "--jaeger-agent", "traces are not exported"),
+			(self.database_threshold.is_some_and(|mib| mib > 0), "--db-storage-threshold", SPACE),
+			(self.database_polling_period.is_some(), "--db-storage-polling-period", SPACE),
+			(self.workers_path.is_some(), "--workers-path", WORKERS),
+			(
+				self.overseer_channel_capacity_override.is_some(),
+				"--overseer-channel-capacity-override",
+				"each inbox has a bound of its own",
+			),
+		];
+		flags.into_iter().filter(|(given, ..)| *given).map(|(_, flag, instead)| (flag, instead)).collect()
+	}
+
 	/// Well-known development accounts have no identity to protect: a validator of `--alice` and the like may start without
 	/// a node key, and gets one. All others have to say how they want it.
 	pub fn allow_node_key_of_development_accounts(&mut self) {

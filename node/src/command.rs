@@ -1,12 +1,12 @@
 //! What the program does: dispatches subcommands, runs the node, prints errors.
 
 use crate::{
-	cli::{split_bootnodes, Cli, MetronomeCmd, MetronomeExport, Subcommand},
+	cli::{split_bootnodes, Cli, MetronomeCmd, MetronomeExport, RunCmd, Subcommand},
 	collator,
 	service::{self, IsCollator, NewFullParams},
 };
 use headway_primitives::{Block, BlockNumber};
-use sc_cli::SubstrateCli;
+use sc_cli::{Runner, SubstrateCli};
 use sc_service::{PartialComponents, TaskManager};
 use std::{error::Error as _, ffi::OsString, process::ExitCode, sync::Arc};
 
@@ -79,9 +79,18 @@ fn run(args: Vec<OsString>) -> Result<(), Error> {
 	}
 }
 
+/// What a node does first, on its own or inside a collator: its log is there, and nothing else is.
+fn prepare(cli: &Cli, run: &RunCmd) -> Result<Runner<Cli>, Error> {
+	let runner = cli.create_runner(&run.base)?;
+	for (flag, instead) in run.without_effect() {
+		tracing::warn!(target: "headway", "{flag} has no effect: {instead}");
+	}
+	Ok(runner)
+}
+
 fn run_node(mut cli: Cli) -> Result<(), Error> {
 	cli.run.allow_node_key_of_development_accounts();
-	let runner = cli.create_runner(&cli.run.base)?;
+	let runner = prepare(&cli, &cli.run)?;
 	let params = NewFullParams::new(&cli.run, IsCollator::No);
 	let warn_of_no_sandbox = !cli.run.insecure_validator;
 	runner.run_node_until_exit(|config| async move {
@@ -102,7 +111,7 @@ fn run_metronome(cli: &Cli, mut cmd: MetronomeCmd) -> Result<(), Error> {
 		return Err(sc_cli::Error::Input("a collator cannot be a validator".into()).into());
 	}
 	cmd.run.allow_node_key_of_development_accounts();
-	let runner = cli.create_runner(&cmd.run.base)?;
+	let runner = prepare(cli, &cmd.run)?;
 	runner.run_node_until_exit(|config| async move { Ok::<_, Error>(collator::start(config, &cmd)?) })
 }
 

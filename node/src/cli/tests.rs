@@ -108,9 +108,47 @@ fn flags_without_effect_are_accepted() {
 		"--workers-path /usr/lib --execute-workers-max-num 2 --prepare-workers-soft-max-num 1 \
 		--prepare-workers-hard-max-num 2 --disable-worker-version-check --no-beefy --force-authoring-backoff \
 		--no-hardware-benchmarks --keep-finalized-for 10 --overseer-channel-capacity-override 1024 \
-		--jaeger-agent 127.0.0.1:6831",
+		--jaeger-agent 127.0.0.1:6831 --collator-reputation-persist-interval 60 --force-kusama --force-westend \
+		--force-rococo --pyroscope-server 127.0.0.1:4040 --db-storage-threshold 1024 --db-storage-polling-period 5",
 	)
 	.expect("all of them are known");
+}
+
+#[test]
+fn flags_that_do_less_than_expected_are_named() {
+	let named = |args: &str| {
+		let flags = parse(args).expect("all of them are known").run.without_effect();
+		flags.into_iter().map(|(flag, _)| flag).collect::<Vec<_>>()
+	};
+	// What this node has not got is what these ask for.
+	assert!(named("--no-beefy --no-hardware-benchmarks --db-storage-threshold 0").is_empty());
+	for args in [
+		"--collator-reputation-persist-interval 60",
+		"--force-kusama",
+		"--force-westend",
+		"--force-rococo",
+		"--pyroscope-server 127.0.0.1:4040",
+		"--jaeger-agent 127.0.0.1:6831",
+		"--db-storage-threshold 1024",
+		"--db-storage-polling-period 5",
+		"--workers-path /usr/lib",
+		"--overseer-channel-capacity-override 1024",
+	] {
+		assert_eq!(named(args), args.split(' ').take(1).collect::<Vec<_>>());
+	}
+}
+
+#[test]
+fn the_experimental_collator_protocol_may_have_a_value() {
+	let chosen = |args: &str| parse(args).map(|cli| cli.run.experimental_collator_protocol).ok();
+	assert_eq!(chosen(""), Some(false));
+	assert_eq!(chosen("--experimental-collator-protocol --name x"), Some(true));
+	assert_eq!(chosen("--experimental-collator-protocol=true"), Some(true));
+	assert_eq!(chosen("--experimental-collator-protocol=false"), Some(false));
+	assert_eq!(chosen("--experimental-collator-protocol=maybe"), None);
+	// As stock nodes have it: a value stands behind an equals sign.
+	assert_eq!(chosen("--experimental-collator-protocol false"), None);
+	assert!(parse("metronome --experimental-collator-protocol=true").is_ok());
 }
 
 #[test]
