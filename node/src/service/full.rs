@@ -2,7 +2,7 @@
 
 use super::{
 	consensus::{self, Authoring, Common, GrandpaNetwork},
-	discovery, listen,
+	discovery, genesis, listen,
 	partial::{new_partial, Other, RpcInputs},
 	Error, FullBackend, FullClient, FullPool, FullSelectChain,
 };
@@ -11,7 +11,7 @@ use crate::{
 	late::HeldBack,
 	parachains::{self, Parts},
 };
-use headway_primitives::{Block, CollatorPair, Hash};
+use headway_primitives::{runtime_api::ParachainHost, Block, CollatorPair, Hash, ValidatorIndex};
 use headway_rpc::{BabeDeps, FullDeps, GrandpaDeps};
 use sc_client_api::BlockBackend;
 use sc_network::{
@@ -25,6 +25,8 @@ use sc_service::{
 };
 use sc_telemetry::Telemetry;
 use sc_transaction_pool_api::OffchainTransactionPoolFactory;
+use sp_api::ProvideRuntimeApi;
+use sp_blockchain::HeaderBackend;
 use sp_keystore::KeystorePtr;
 use std::{path::Path, sync::Arc, time::Duration};
 use substrate_prometheus_endpoint::Registry;
@@ -110,6 +112,17 @@ pub struct NewFull {
 	pub registry: Option<Registry>,
 }
 
+/// What tasks of a node take for failed when it is gone while they run.
+pub type KeptAlive = (Arc<FullPool>, parachains::Handle);
+
+impl NewFull {
+	/// The task manager, and what has to outlive the runtime on which it runs tasks: it tells them to end, and lets go of
+	/// its own things at the same time, so that a task may notice the latter first.
+	pub fn into_tasks(self) -> (TaskManager, KeptAlive) {
+		(self.task_manager, (self.transaction_pool, self.parachains))
+	}
+}
+
 /// Starts a node with the network backend of the configuration.
 pub fn new_full(config: Configuration, params: NewFullParams) -> Result<NewFull, Error> {
 	match config.network.network_backend {
@@ -129,6 +142,7 @@ fn new_full_with<Net: NetworkBackend<Block, Hash>>(
 		listen::insist_on_rpc_port(rpc_endpoints);
 	}
 	listen::check_rpc_free(rpc_endpoints)?;
+	let used_database = genesis::used_database(&config);
 
 	let PartialComponents {
 		client,
@@ -141,6 +155,10 @@ fn new_full_with<Net: NetworkBackend<Block, Hash>>(
 		other: Other { consensus, rpc, mut telemetry },
 	} = new_partial(&config)?;
 
+	if let Some(database) = used_database {
+		genesis::check(database, &*config.chain_spec, &client)?;
+	}
+	warn_of_cores_without_validators(&client);
 	let role = config.role;
 	let name = config.network.node_name.clone();
 	let registry = config.prometheus_registry().cloned();
@@ -316,6 +334,27 @@ fn new_full_with<Net: NetworkBackend<Block, Hash>>(
 	})
 }
 
+/// Says if parachains could wait for ever, because the chain is configured with more cores than it has validators.
+fn warn_of_cores_without_validators(client: &FullClient) {
+	// A node that syncs may not have the state yet.
+	let best = client.info().best_hash;
+	let Ok((groups, _)) = client.runtime_api().validator_groups(best) else { return };
+	let empty = cores_without_validators(&groups);
+	if empty > 0 {
+		tracing::warn!(
+			target: "headway",
+			"{empty} of {} cores have no validators, because there are more cores than validators: a parachain waits \
+			 for as long as its core is one of them",
+			groups.len(),
+		);
+	}
+}
+
+/// Groups that are empty, which are as many as cores without validators. Groups rotate over cores.
+fn cores_without_validators(groups: &[Vec<ValidatorIndex>]) -> usize {
+	groups.iter().filter(|group| group.is_empty()).count()
+}
+
 fn genesis_hash(client: &FullClient) -> Result<Hash, Error> {
 	client.block_hash(0)?.ok_or_else(|| sp_blockchain::Error::UnknownBlock("the genesis block".into()).into())
 }
@@ -383,4 +422,19 @@ fn rpc_builder(
 		})
 		.map_err(|error| sc_service::Error::Application(Box::new(error)))
 	})
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn cores_without_validators_are_counted() {
+		let groups = |sizes: &[u32]| -> Vec<Vec<_>> {
+			sizes.iter().map(|size| (0..*size).map(ValidatorIndex).collect()).collect()
+		};
+		assert_eq!(cores_without_validators(&groups(&[])), 0);
+		assert_eq!(cores_without_validators(&groups(&[2, 1])), 0);
+		assert_eq!(cores_without_validators(&groups(&[1, 1, 0, 0])), 2);
+	}
 }

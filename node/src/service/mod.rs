@@ -7,15 +7,19 @@
 //! | [`full`] | a running node |
 //! | [`consensus`] | BABE and GRANDPA of a running node |
 //! | [`discovery`] | addresses of validators in the DHT |
+//! | [`genesis`] | whether the database belongs to the chain |
 //! | [`listen`] | whether the ports of p2p, metrics and RPC are free |
+//! | [`lock`] | whether another process has the database open |
 
 pub mod consensus;
 pub mod discovery;
 pub mod full;
+pub mod genesis;
 pub mod listen;
+pub mod lock;
 pub mod partial;
 
-pub use full::{new_full, IsCollator, NewFull, NewFullParams};
+pub use full::{new_full, IsCollator, KeptAlive, NewFull, NewFullParams};
 pub use partial::{new_chain_ops, new_partial};
 
 use crate::inherent::ImportInherents;
@@ -74,6 +78,12 @@ pub enum Error {
 	/// Somebody else listens where RPC should be served.
 	#[error(transparent)]
 	RpcPortTaken(#[from] listen::RpcPortTaken),
+	/// The database belongs to another chain.
+	#[error(transparent)]
+	Genesis(#[from] genesis::Error),
+	/// Another process has the database open.
+	#[error(transparent)]
+	DatabaseInUse(#[from] lock::InUse),
 	/// The parachains protocol did not start.
 	#[error(transparent)]
 	Parachains(#[from] crate::parachains::Error),

@@ -2,8 +2,8 @@
 //! (service composition §3).
 
 use super::{
-	Error, FullBabeBlockImport, FullBackend, FullClient, FullGrandpaBlockImport, FullPool, FullSelectChain,
-	HostFunctions,
+	lock, Error, FullBabeBlockImport, FullBackend, FullClient, FullGrandpaBlockImport, FullPool,
+	FullSelectChain, HostFunctions,
 };
 use crate::inherent::ImportInherents;
 use headway_primitives::{Block, BlockNumber, Hash};
@@ -71,6 +71,7 @@ pub type Partial = PartialComponents<
 
 /// Makes client, pool, block import and import queue. Starts the tasks of the import queue.
 pub fn new_partial(config: &Configuration) -> Result<Partial, Error> {
+	lock::check_free(&config.database)?;
 	let telemetry = config
 		.telemetry_endpoints
 		.clone()
