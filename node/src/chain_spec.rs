@@ -129,7 +129,6 @@ fn named(chain: &Named, code: &[u8]) -> ChainSpec {
 		.with_name(chain.title)
 		.with_id(chain.id)
 		.with_chain_type((chain.chain_type)())
-		.with_protocol_id("headway")
 		.with_properties(properties())
 		.with_genesis_config_preset_name(chain.preset)
 		.build()

@@ -114,6 +114,10 @@ pub struct RunCmd {
 	/// Accepted for compatibility, without effect: this node does not export traces to Jaeger.
 	#[arg(long, hide = true, value_name = "ADDRESS")]
 	pub jaeger_agent: Option<String>,
+
+	/// End when standard input does. `headway testnet` holds it open for as long as it runs.
+	#[arg(long, hide = true)]
+	pub end_with_parent: bool,
 }
 
 impl RunCmd {

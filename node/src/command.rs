@@ -83,6 +83,9 @@ fn run(args: Vec<OsString>) -> Result<(), Error> {
 
 /// What a node does first, on its own or inside a collator: its log is there, and nothing else is.
 fn prepare(cli: &Cli, run: &RunCmd) -> Result<Runner<Cli>, Error> {
+	if run.end_with_parent {
+		headway_testnet::process::end_with_parent()?;
+	}
 	let runner = cli.create_runner(&run.base)?;
 	for (flag, instead) in run.without_effect() {
 		tracing::warn!(target: "headway", "{flag} has no effect: {instead}");

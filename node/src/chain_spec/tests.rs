@@ -90,6 +90,10 @@ fn named_chains_are_for_testing_on_one_machine() {
 	for (chain, spec) in named_specs() {
 		assert!(matches!(spec.chain_type(), ChainType::Local | ChainType::Development), "{}", chain.name);
 		assert!(spec.fork_id().is_none(), "a fork id disturbs collators that use RPC");
+		assert!(
+			spec.protocol_id().is_none(),
+			"protocols are named after the genesis block; light clients warn"
+		);
 		assert!(spec.properties().contains_key("tokenDecimals"));
 	}
 }

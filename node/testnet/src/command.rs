@@ -2,6 +2,7 @@
 
 use crate::{
 	network::{Backing, Fault, Network, NetworkConfig},
+	node_arg::NodeArg,
 	report::Report,
 	rpc::{Connections, Rpc},
 	sudo,
@@ -12,7 +13,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use headway_primitives::AsyncBackingParams;
 use std::{
 	io::Write,
-	path::PathBuf,
+	path::{Path, PathBuf},
 	time::{Duration, Instant, SystemTime},
 };
 use tokio::signal::unix::{signal, Signal, SignalKind};
@@ -26,6 +27,9 @@ const RELAY_BLOCK_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The option of a validator that [`TestnetCmd`] passes on.
 const EXPERIMENTAL_SIDE: &str = "--experimental-collator-protocol";
+
+/// What makes a node keep all states and all blocks, which it then serves by `archive_v1`.
+const ARCHIVE: [&str; 2] = ["--state-pruning=archive", "--blocks-pruning=archive"];
 
 /// Run a local network of validators, and of parachains with their collators, as child processes.
 #[derive(Clone, Debug, Args)]
@@ -90,6 +94,15 @@ pub struct TestnetCmd {
 	/// Keep the databases at the end; logs are always kept.
 	#[arg(long)]
 	keep: bool,
+
+	/// All nodes keep the states and the bodies of all blocks, and serve them by `archive_v1`.
+	#[arg(long)]
+	archive: bool,
+
+	/// An argument for all nodes, or for one that is named, in the place of the network's own: `--node-arg=--db-cache=64`,
+	/// `--node-arg alice=--db-cache=64`. May be given several times.
+	#[arg(long = "node-arg", value_name = "[NODE=]ARG", allow_hyphen_values = true)]
+	node_args: Vec<NodeArg>,
 
 	/// Log filter of the nodes.
 	#[arg(long = "node-log", default_value = "info,parachain=debug")]
@@ -183,6 +196,7 @@ impl TestnetCmd {
 				.into_iter()
 				.collect(),
 			collator_args: Vec::new(),
+			node_args: self.node_args(),
 			epoch_duration: self.epoch_duration,
 			log: self.log.clone(),
 		};
@@ -194,7 +208,16 @@ impl TestnetCmd {
 			last: None,
 			connections: Connections::default(),
 		};
-		let mut network = Network::start(&config).await?;
+		let started = tokio::select! {
+			biased;
+			() = stop.recv() => None,
+			network = Network::start(&config) => Some(network?),
+		};
+		let Some(mut network) = started else {
+			self.clean(&config.base_dir);
+			eprintln!("Stopped before all nodes were started.");
+			return self.conclude(None);
+		};
 		let result = tokio::select! {
 			biased;
 			() = stop.recv() => Ok(()),
@@ -202,12 +225,28 @@ impl TestnetCmd {
 		};
 		let report = run.last.take();
 		network.stop();
-		if !self.keep && self.base_dir.is_none() {
-			remove_databases(&network);
-		}
+		self.clean(network.base_dir());
 		eprintln!("Logs are in {}.", network.base_dir().display());
 		result?;
 		self.conclude(report)
+	}
+
+	fn node_args(&self) -> Vec<NodeArg> {
+		let archive = ARCHIVE.iter().filter(|_| self.archive).map(|arg| NodeArg::for_all(arg));
+		archive.chain(self.node_args.iter().cloned()).collect()
+	}
+
+	/// Leaves logs and specification behind, and all the rest in a directory that the user named.
+	fn clean(&self, base_dir: &Path) {
+		if self.keep || self.base_dir.is_some() {
+			return;
+		}
+		// Every node has a directory. What is left is only in the way, and in a directory that the system cleans.
+		for entry in std::fs::read_dir(base_dir).into_iter().flatten().flatten() {
+			if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+				let _ = std::fs::remove_dir_all(entry.path());
+			}
+		}
 	}
 
 	/// Prints the report, and answers whether the run was a success.
@@ -249,6 +288,7 @@ impl Run<'_> {
 				node.name, node.rpc_port, node.prometheus_port
 			);
 		}
+		eprintln!("  chain specification, for light clients too: {}", network.spec.display());
 		let mut watch = Watch::from(0, network.paras());
 		let first = network.nodes.first().ok_or_else(|| Error::UnknownNode("any".into()))?;
 		let rpc = first.rpc().await?;
@@ -355,10 +395,33 @@ fn temporary_dir() -> PathBuf {
 	std::env::temp_dir().join(format!("headway-testnet-{seconds}-{}", std::process::id()))
 }
 
-/// Leaves logs and specification behind.
-fn remove_databases(network: &Network) {
-	for node in &network.nodes {
-		// What is left is only in the way, and in a directory that the system cleans.
-		let _ = std::fs::remove_dir_all(network.base_dir().join(&node.name));
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use clap::Parser;
+
+	#[derive(Parser)]
+	struct Command {
+		#[clap(flatten)]
+		testnet: TestnetCmd,
+	}
+
+	#[test]
+	fn arguments_of_nodes_are_passed_on_and_an_archive_is_one_of_all_nodes() {
+		let args = |args: &str| {
+			let args = std::iter::once("x").chain(args.split_whitespace());
+			Command::parse_from(args).testnet.node_args()
+		};
+		assert_eq!(args(""), []);
+		let all = NodeArg::for_all;
+		let alice = NodeArg { node: Some("alice".into()), arg: "--log=trace".into() };
+		assert_eq!(
+			args("--node-arg=--db-cache=1 --node-arg alice=--log=trace"),
+			[all("--db-cache=1"), alice]
+		);
+		assert_eq!(
+			args("--node-arg --no-grandpa --archive"),
+			[all(ARCHIVE[0]), all(ARCHIVE[1]), all("--no-grandpa")]
+		);
 	}
 }

@@ -1,7 +1,10 @@
 //! Nodes of a network: starting, killing, restarting, stopping.
 
 use crate::{
-	process::Process,
+	directory,
+	node_arg::{self, NodeArg},
+	ports::Ports,
+	process::{Process, END_WITH_PARENT},
 	rpc::Rpc,
 	scrape::{scrape, Samples},
 	spec::{self, GenesisPara, SpecConfig},
@@ -16,8 +19,7 @@ use headway_runtime_parachains::{
 use sp_crypto_hashing::sha2_256;
 use std::{
 	collections::{BTreeMap, BTreeSet},
-	fs::{self, File},
-	net::TcpListener,
+	fs::File,
 	path::{Path, PathBuf},
 	time::{Duration, Instant},
 };
@@ -26,10 +28,11 @@ use std::{
 const NAMES: [&str; 8] = ["alice", "bob", "charlie", "dave", "eve", "ferdie", "one", "two"];
 /// First para id.
 const FIRST_PARA: u32 = 2000;
-/// Where ports are taken from: below those that the system hands out.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
 /// Pause between two looks at a node that is not ready.
 const POLL: Duration = Duration::from_millis(200);
+/// Whose pages browsers let read what nodes answer: polkadot.js Apps, and what is developed on this machine.
+const RPC_CORS: &str =
+	"http://localhost:*,http://127.0.0.1:*,https://localhost:*,https://127.0.0.1:*,https://polkadot.js.org";
 /// How long a node may take until its RPC answers.
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -82,6 +85,8 @@ pub struct NetworkConfig {
 	pub validator_args: Vec<String>,
 	/// More arguments for each collator.
 	pub collator_args: Vec<String>,
+	/// More arguments for all nodes, or for those that are named.
+	pub node_args: Vec<NodeArg>,
 	/// Slots of a session; none: as the chain says.
 	pub epoch_duration: Option<u64>,
 	/// Log filter of all nodes.
@@ -95,14 +100,53 @@ impl NetworkConfig {
 	}
 
 	/// Whose each core is beyond the first one of its para.
-	fn more_cores(&self) -> Result<Vec<u32>, Error> {
-		let paras = self.paras();
-		if let Some(unknown) = self.cores.keys().chain(self.faults.keys()).find(|para| !paras.contains(para))
-		{
-			return Err(Error::Spec(format!("the network does not have a para {unknown}")));
-		}
+	fn more_cores(&self) -> Vec<u32> {
 		let more = |(para, cores): (&u32, &u32)| vec![*para; cores.saturating_sub(1) as usize];
-		Ok(self.cores.iter().flat_map(more).collect())
+		self.cores.iter().flat_map(more).collect()
+	}
+
+	/// Names of the validators.
+	fn validator_names(&self) -> Vec<String> {
+		(0..self.validators as usize).map(validator_name).collect()
+	}
+
+	/// Names of the collators, and whose they are.
+	fn collators(&self) -> Vec<(u32, String)> {
+		let of_para =
+			|para| (0..self.collators_per_para as usize).map(move |n| (para, collator_name(para, n)));
+		self.paras().into_iter().flat_map(of_para).collect()
+	}
+
+	/// Names of all nodes, validators first.
+	fn node_names(&self) -> Vec<String> {
+		self.validator_names().into_iter().chain(self.collators().into_iter().map(|(_, name)| name)).collect()
+	}
+
+	/// An error if such a network could not do what it is for, or if something is said of what it does not have.
+	pub fn check(&self) -> Result<(), Error> {
+		let paras = self.paras();
+		let named = self.cores.keys().chain(self.faults.keys());
+		if let Some(unknown) = named.into_iter().find(|para| !paras.contains(para)) {
+			return Err(Error::Config(format!("the network does not have a para {unknown}")));
+		}
+		node_arg::check(&self.node_args, self.node_names().iter().map(String::as_str))?;
+		if paras.is_empty() {
+			return Ok(());
+		}
+		let validators = self.validators;
+		if validators < 2 {
+			let what = "one validator includes no parachain block: data is made available in pieces for two at least; \
+				use --validators 2, or --parachains 0";
+			return Err(Error::Config(what.into()));
+		}
+		let cores = paras.len() + self.more_cores().len();
+		if cores > validators as usize {
+			return Err(Error::Config(format!(
+				"{cores} cores, but {validators} validators: a core without validators never includes a block; \
+				 use --validators {cores} or more, or fewer parachains and cores"
+			)));
+		}
+		Ok(())
 	}
 }
 
@@ -199,58 +243,66 @@ impl Node {
 	}
 }
 
-/// A running network. Its nodes end when it is dropped.
+/// A running network. Its nodes end when it is dropped, and when this process ends.
 pub struct Network {
 	/// Validators first, then collators.
 	pub nodes: Vec<Node>,
-	/// The raw chain specification.
+	/// The raw chain specification, with the addresses of all nodes that were there at the start.
 	pub spec: PathBuf,
 	config: NetworkConfig,
-	/// Address of the first validator.
-	bootnode: Option<String>,
 	/// Held for as long as the network lives.
 	_lock: File,
 }
 
 impl Network {
-	/// Writes the chain specification and starts all nodes.
+	/// Writes the chain specification and starts all nodes. Where the caller stops waiting, nothing stays behind.
 	pub async fn start(config: &NetworkConfig) -> Result<Self, Error> {
+		config.check()?;
 		let base_dir = &config.base_dir;
-		fs::create_dir_all(base_dir).map_err(|error| Error::File { path: base_dir.clone(), error })?;
-		let lock = lock(base_dir)?;
-		let validators: Vec<String> = (0..config.validators as usize).map(validator_name).collect();
-		let paras = config.paras();
-		let spec_path = base_dir.join("chain.json");
-		let spec_config = SpecConfig {
-			validators: validators.clone(),
-			paras: paras.iter().map(|id| genesis_para(&config.program, *id)).collect::<Result<_, _>>()?,
-			spare_cores: config.more_cores()?.len() as u32,
-			backing: config.backing,
-			epoch_duration: config.epoch_duration,
-		};
-		spec::write(&config.program, &config.chain, &spec_config, &spec_path)?;
-		let chain_id = chain_id(&spec_path)?;
+		let lock = directory::lock(base_dir)?;
+		let mut spec = Self::specification(config).await?;
+		directory::check_genesis(base_dir, spec::genesis_hash(&spec)?)?;
+		let chain_id = spec::id(&spec)?;
+		let names = config.node_names();
+		let ports = Ports::free(names.len())?;
+		let addresses = names.iter().zip(&ports).flat_map(|(name, ports)| addresses(name, ports));
+		spec["bootNodes"] = addresses.collect();
+		let spec = directory::write_spec(base_dir, &spec)?;
 
-		let mut network =
-			Self { nodes: Vec::new(), spec: spec_path, config: config.clone(), bootnode: None, _lock: lock };
-		let per_para = config.collators_per_para as usize;
-		let ports = Ports::free(validators.len() + paras.len() * per_para)?;
+		let mut network = Self { nodes: Vec::new(), spec, config: config.clone(), _lock: lock };
+		let validators = config.validator_names();
 		let (of_validators, of_collators) = ports.split_at(validators.len());
-		for (name, ports) in validators.iter().zip(of_validators) {
-			let base_path = network.base_dir().join(name);
-			spec::write_keystore(&base_path.join("chains").join(&chain_id).join("keystore"), name)?;
-			let mut args = network.common_args(name, *ports);
+		for (name, ports) in validators.into_iter().zip(of_validators) {
+			let base_path = network.base_dir().join(&name);
+			spec::write_keystore(&base_path.join("chains").join(&chain_id).join("keystore"), &name)?;
+			let mut args = network.common_args(&name, *ports);
 			args.push("--validator".into());
 			args.push("--insecure-validator-i-know-what-i-do".into());
 			args.extend(config.validator_args.iter().cloned());
-			network.bootnode.get_or_insert_with(|| address(name, ports.p2p));
-			network.add(name.clone(), Role::Validator, args, *ports)?;
+			network.add(name, Role::Validator, args, *ports)?;
+			// Whoever waits may want to stop.
+			tokio::task::yield_now().await;
 		}
-		let collators = paras.iter().flat_map(|para| std::iter::repeat_n(*para, per_para));
-		for (para, ports) in collators.zip(of_collators) {
+		for ((para, _), ports) in config.collators().into_iter().zip(of_collators) {
 			network.start_collator(para, *ports)?;
+			tokio::task::yield_now().await;
 		}
 		Ok(network)
+	}
+
+	async fn specification(config: &NetworkConfig) -> Result<serde_json::Value, Error> {
+		let mut paras = Vec::new();
+		for id in config.paras() {
+			paras.push(genesis_para(&config.program, id).await?);
+		}
+		let spec = SpecConfig {
+			validators: config.validator_names(),
+			paras,
+			spare_cores: config.more_cores().len() as u32,
+			backing: config.backing,
+			epoch_duration: config.epoch_duration,
+		};
+		spec::build(&config.program, &config.chain, &spec, &config.base_dir).await
 	}
 
 	/// Starts a collator of a para, whether or not the para is registered already.
@@ -299,7 +351,7 @@ impl Network {
 	/// Assigns to paras the cores that they have beyond their first. The cores are there from genesis, and first
 	/// of all; the para uses them as soon as the claim queue has come that far.
 	pub async fn assign_cores(&self) -> Result<(), Error> {
-		let paras = self.config.more_cores()?;
+		let paras = self.config.more_cores();
 		let first = self.nodes.first().filter(|_| !paras.is_empty());
 		let Some(first) = first else { return Ok(()) };
 		let assign = |(core, para): (usize, &u32)| {
@@ -335,9 +387,10 @@ impl Network {
 		&mut self,
 		name: String,
 		role: Role,
-		args: Vec<String>,
+		mut args: Vec<String>,
 		Ports { rpc: rpc_port, prometheus: prometheus_port, .. }: Ports,
 	) -> Result<(), Error> {
+		node_arg::add(&mut args, &name, &self.config.node_args);
 		let log = self.base_dir().join(format!("{name}.log"));
 		let program = self.config.program.clone();
 		let mut node = Node { name, role, rpc_port, prometheus_port, args, log, program, process: None };
@@ -346,7 +399,7 @@ impl Network {
 		Ok(())
 	}
 
-	fn common_args(&self, name: &str, Ports { p2p, rpc, prometheus }: Ports) -> Vec<String> {
+	fn common_args(&self, name: &str, Ports { p2p, websocket, rpc, prometheus }: Ports) -> Vec<String> {
 		let path = |path: &Path| path.to_string_lossy().into_owned();
 		let mut args: Vec<String> = Vec::new();
 		let mut flag = |name: &str, value: String| args.extend([name.to_owned(), value]);
@@ -355,17 +408,17 @@ impl Network {
 		flag("--base-path", path(&self.base_dir().join(name)));
 		flag("--node-key", hex::encode(node_key(name)));
 		flag("--listen-addr", format!("/ip4/127.0.0.1/tcp/{p2p}"));
+		// For light clients, which know nothing else.
+		flag("--listen-addr", format!("/ip4/127.0.0.1/tcp/{websocket}/ws"));
 		// Validators tell the others where they are.
 		flag("--public-addr", format!("/ip4/127.0.0.1/tcp/{p2p}"));
 		flag("--rpc-port", rpc.to_string());
 		flag("--prometheus-port", prometheus.to_string());
 		flag("--rpc-methods", "unsafe".into());
-		flag("--rpc-cors", "all".into());
+		flag("--rpc-cors", RPC_CORS.into());
 		flag("--log", self.config.log.clone());
-		if let Some(bootnode) = &self.bootnode {
-			flag("--bootnodes", bootnode.clone());
-		}
-		args.extend(["--no-telemetry", "--no-mdns", "--no-hardware-benchmarks"].map(String::from));
+		let more = ["--no-telemetry", "--no-mdns", "--no-hardware-benchmarks", END_WITH_PARENT];
+		args.extend(more.map(String::from));
 		args
 	}
 }
@@ -373,19 +426,6 @@ impl Network {
 impl Drop for Network {
 	fn drop(&mut self) {
 		self.stop();
-	}
-}
-
-/// Keeps other networks out of the directory. The system lets go of it when this process ends, however it
-/// ends.
-fn lock(base_dir: &Path) -> Result<File, Error> {
-	let path = base_dir.join(".lock");
-	let file_error = |error| Error::File { path: path.clone(), error };
-	let file = File::options().create(true).append(true).open(&path).map_err(file_error)?;
-	match file.try_lock() {
-		Ok(()) => Ok(file),
-		Err(fs::TryLockError::WouldBlock) => Err(Error::InUse(base_dir.into())),
-		Err(fs::TryLockError::Error(error)) => Err(file_error(error)),
 	}
 }
 
@@ -402,19 +442,11 @@ fn collator_name(para: u32, index: usize) -> String {
 	}
 }
 
-fn genesis_para(program: &Path, id: u32) -> Result<GenesisPara, Error> {
+async fn genesis_para(program: &Path, id: u32) -> Result<GenesisPara, Error> {
 	let id_text = id.to_string();
-	let head = spec::run(program, &["metronome", "export-genesis-head", "--parachain-id", &id_text])?;
-	let code = spec::run(program, &["metronome", "export-genesis-wasm", "--parachain-id", &id_text])?;
+	let export = async |what| spec::run(program, &["metronome", what, "--parachain-id", &id_text]).await;
+	let (head, code) = (export("export-genesis-head").await?, export("export-genesis-wasm").await?);
 	Ok(GenesisPara { id, head: head.trim().into(), code: code.trim().into() })
-}
-
-/// The id in a specification: it names the directory of the chain's data.
-fn chain_id(spec: &Path) -> Result<String, Error> {
-	let text = fs::read_to_string(spec).map_err(|error| Error::File { path: spec.into(), error })?;
-	let spec: serde_json::Value =
-		serde_json::from_str(&text).map_err(|error| Error::Spec(error.to_string()))?;
-	spec["id"].as_str().map(Into::into).ok_or_else(|| Error::Spec("there is no id".into()))
 }
 
 /// The node's network identity: the same as zombienet's, so that logs compare.
@@ -422,10 +454,11 @@ fn node_key(name: &str) -> [u8; 32] {
 	sha2_256(name.as_bytes())
 }
 
-/// Where a node is reached by the others.
-fn address(name: &str, port: u16) -> String {
+/// Where a node is reached: by light clients, and by the other nodes.
+fn addresses(name: &str, ports: &Ports) -> [serde_json::Value; 2] {
 	let peer = peer_id(&node_key(name));
-	format!("/ip4/127.0.0.1/tcp/{port}/p2p/{peer}")
+	let of = |port, suffix| format!("/ip4/127.0.0.1/tcp/{port}{suffix}/p2p/{peer}").into();
+	[of(ports.websocket, "/ws"), of(ports.p2p, "")]
 }
 
 fn peer_id(key: &[u8; 32]) -> String {
@@ -435,78 +468,9 @@ fn peer_id(key: &[u8; 32]) -> String {
 	Keypair::from(ed25519::Keypair::from(secret)).public().to_peer_id().to_string()
 }
 
-/// Ports of a node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Ports {
-	p2p: u16,
-	rpc: u16,
-	prometheus: u16,
-}
-
-impl Ports {
-	/// Ports for so many nodes, on which nobody listens.
-	fn free(nodes: usize) -> Result<Vec<Self>, Error> {
-		let ports = free_ports(3 * nodes)?;
-		let of_node = |ports: &[u16]| Self { p2p: ports[0], rpc: ports[1], prometheus: ports[2] };
-		Ok(ports.chunks_exact(3).map(of_node).collect())
-	}
-}
-
-/// Ports that nobody listens on. All are held at once, so that they differ.
-///
-/// They are not those that the system hands out (for port 0 and for outgoing connections, usually from 32768
-/// on): a node that is restarted must find its ports free again. A process that takes one in between makes
-/// the node fail to start, with an error that says so.
-fn free_ports(count: usize) -> Result<Vec<u16>, Error> {
-	// Networks that start at the same time had better not begin at the same port.
-	let start = u64::from(std::process::id()) * 977 + u64::from(jitter());
-	let span = u64::from(PORTS.end - PORTS.start);
-	let mut held = Vec::new();
-	for offset in 0..span {
-		if held.len() == count {
-			break;
-		}
-		// Below the end of the range, hence a port.
-		let port = PORTS.start + ((start + offset) % span) as u16;
-		if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
-			held.push((port, listener));
-		}
-	}
-	if held.len() < count {
-		let error = std::io::Error::other(format!("{count} free ports are needed, {} are there", held.len()));
-		return Err(Error::File { path: "127.0.0.1".into(), error });
-	}
-	Ok(held.into_iter().map(|(port, _)| port).collect())
-}
-
-/// Something that differs from call to call.
-fn jitter() -> u32 {
-	std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.subsec_nanos())
-}
-
 #[cfg(test)]
 mod tests {
 	use super::*;
-
-	#[test]
-	fn ports_are_free_distinct_and_not_those_of_outgoing_connections() {
-		let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-		let ports = free_ports(30).unwrap();
-		let distinct: BTreeSet<_> = ports.iter().collect();
-		assert_eq!(distinct.len(), 30);
-		assert!(ports.iter().all(|port| PORTS.contains(port)));
-		assert!(!ports.contains(&taken.local_addr().unwrap().port()));
-	}
-
-	#[test]
-	fn a_directory_has_one_network_at_a_time() {
-		let directory = tempfile::tempdir().unwrap();
-		let held = lock(directory.path()).unwrap();
-		let error = lock(directory.path()).unwrap_err();
-		assert!(error.to_string().contains(&*directory.path().to_string_lossy()), "{error}");
-		drop(held);
-		lock(directory.path()).unwrap();
-	}
 
 	#[test]
 	fn node_keys_are_those_of_zombienet() {
@@ -514,6 +478,61 @@ mod tests {
 		let key = hex::encode(node_key("alice"));
 		assert_eq!(key, "2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90");
 		assert_eq!(peer_id(&node_key("alice")), "12D3KooWQCkBm1BYtkHpocxCwMgR8yjitEeHGx8spzcDLGt2gkBm");
+	}
+
+	fn config(validators: u32, parachains: u32) -> NetworkConfig {
+		NetworkConfig {
+			program: "headway".into(),
+			base_dir: "base".into(),
+			chain: "local".into(),
+			validators,
+			parachains,
+			cores: BTreeMap::new(),
+			collators_per_para: 1,
+			work_ms: 10,
+			pov_kib: 4,
+			backing: Backing::Async,
+			faults: BTreeMap::new(),
+			validator_args: Vec::new(),
+			collator_args: Vec::new(),
+			node_args: Vec::new(),
+			epoch_duration: None,
+			log: "info".into(),
+		}
+	}
+
+	#[test]
+	fn a_network_with_more_cores_than_validators_is_refused() {
+		for (validators, parachains) in [(1, 0), (2, 1), (2, 2), (4, 4)] {
+			config(validators, parachains).check().unwrap();
+		}
+		let refused = |config: NetworkConfig| config.check().unwrap_err().to_string();
+		let error = refused(config(2, 3));
+		assert!(error.contains("3 cores") && error.contains("2 validators"), "{error}");
+		let error = refused(NetworkConfig { cores: [(2000, 4)].into(), ..config(4, 2) });
+		assert!(error.contains("5 cores") && error.contains("4 validators"), "{error}");
+		let error = refused(config(1, 1));
+		assert!(error.contains("--validators 2"), "{error}");
+	}
+
+	#[test]
+	fn what_a_network_does_not_have_is_refused_by_name() {
+		let refused = |config: NetworkConfig| config.check().unwrap_err().to_string();
+		assert!(refused(NetworkConfig { cores: [(2007, 2)].into(), ..config(4, 1) }).contains("2007"));
+		assert!(
+			refused(NetworkConfig { faults: [(2008, Fault::Late)].into(), ..config(4, 1) }).contains("2008")
+		);
+		let node_args = vec!["zoe=--x".parse().unwrap()];
+		assert!(refused(NetworkConfig { node_args, ..config(4, 1) }).contains("zoe"));
+	}
+
+	#[test]
+	fn light_clients_and_nodes_find_each_node_in_the_specification() {
+		let ports = Ports { p2p: 20_001, websocket: 20_002, rpc: 20_003, prometheus: 20_004 };
+		let peer = "12D3KooWQCkBm1BYtkHpocxCwMgR8yjitEeHGx8spzcDLGt2gkBm";
+		let expected = [20_002.to_string() + "/ws", 20_001.to_string()];
+		let expected = expected.map(|tcp| format!("/ip4/127.0.0.1/tcp/{tcp}/p2p/{peer}"));
+		assert_eq!(addresses("alice", &ports), expected.map(serde_json::Value::from));
 	}
 
 	#[test]

@@ -7,10 +7,17 @@ use nix::{
 };
 use std::{
 	fs::{self, File, OpenOptions},
+	io::{self, Read},
 	path::{Path, PathBuf},
 	process::{Child, Command, Stdio},
+	thread,
 	time::{Duration, Instant},
 };
+
+/// The flag of a node that ends when standard input does, which is a pipe that only the process at its other end holds open:
+/// however that one ends, the node follows. What a signal of the kernel to children does would depend on the thread that
+/// started them.
+pub const END_WITH_PARENT: &str = "--end-with-parent";
 
 /// How long a process may take to end when it is asked to.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -18,6 +25,23 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 const TICKS_PER_SECOND: f64 = 100.;
 /// Lines of a log that are shown when its process ended.
 const TAIL_LINES: usize = 15;
+
+/// Has this process end when standard input does, as with SIGTERM: what a node with the flag [`END_WITH_PARENT`] does.
+pub fn end_with_parent() -> io::Result<()> {
+	let wait = || {
+		let mut ignored = [0; 64];
+		loop {
+			match io::stdin().read(&mut ignored) {
+				Err(error) if error.kind() == io::ErrorKind::Interrupted => {},
+				Ok(1..) => {},
+				Ok(0) | Err(_) => break,
+			}
+		}
+		// There is no other way for it to fail than that the signal does not exist.
+		let _ = kill(Pid::this(), Signal::SIGTERM);
+	};
+	thread::Builder::new().name("end-with-parent".into()).spawn(wait).map(drop)
+}
 
 /// A child process. It is killed when it is dropped.
 pub struct Process {
@@ -27,14 +51,14 @@ pub struct Process {
 }
 
 impl Process {
-	/// Starts a program; output is appended to the log.
+	/// Starts a program; output is appended to the log. Its standard input ends when this process does.
 	pub fn start(name: &str, program: &Path, args: &[String], log: &Path) -> Result<Self, Error> {
 		let file_error = |error| Error::File { path: log.into(), error };
 		let out: File = OpenOptions::new().create(true).append(true).open(log).map_err(file_error)?;
 		let err = out.try_clone().map_err(file_error)?;
 		let child = Command::new(program)
 			.args(args)
-			.stdin(Stdio::null())
+			.stdin(Stdio::piped())
 			.stdout(out)
 			.stderr(err)
 			.spawn()
@@ -101,11 +125,17 @@ impl Drop for Process {
 	}
 }
 
+/// Why the process ended, if it said so with its last words; its last lines otherwise.
 fn tail(log: &Path) -> String {
 	let text = fs::read(log).unwrap_or_default();
-	let text = String::from_utf8_lossy(&text);
-	let lines: Vec<_> = text.lines().collect();
-	lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+	last_words(&String::from_utf8_lossy(&text))
+}
+
+fn last_words(log: &str) -> String {
+	let lines: Vec<_> = log.lines().collect();
+	let last = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+	let reason = last.iter().rposition(|line| line.to_ascii_lowercase().starts_with("error: "));
+	last[reason.unwrap_or(0)..].join("\n")
 }
 
 fn usage(pid: u32) -> Option<(u64, f64)> {
@@ -117,4 +147,18 @@ fn usage(pid: u32) -> Option<(u64, f64)> {
 	let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
 	let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
 	Some((resident_kib / 1024, ticks as f64 / TICKS_PER_SECOND))
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn a_node_that_said_why_it_ended_is_quoted_without_what_came_before() {
+		let log = "12:00:00 DEBUG parachain: this\n12:00:01  INFO that\nError: the port is taken\n";
+		assert_eq!(last_words(log), "Error: the port is taken");
+		let lines: Vec<_> = (0..20).map(|n| format!("line {n}")).collect();
+		assert_eq!(last_words(&lines.join("\n")), lines[5..].join("\n"));
+		assert_eq!(last_words(""), "");
+	}
 }

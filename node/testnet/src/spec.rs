@@ -1,9 +1,13 @@
 //! Chain specifications: the plain one of the program, edited, then made raw.
 
 use crate::{network::Backing, Error};
+use headway_primitives::{Hash, Header};
+use headway_relay_runtime::VERSION;
 use serde_json::{json, Value};
 use sp_core::{crypto::Ss58Codec, ecdsa, ed25519, sr25519, Pair};
-use std::{fs, path::Path, process::Command};
+use sp_runtime::traits::{BlakeTwo256, Hash as _, Header as _};
+use std::{fs, path::Path, process::Stdio};
+use tokio::process::Command;
 
 /// A parachain that is there from genesis.
 pub struct GenesisPara {
@@ -29,12 +33,17 @@ pub struct SpecConfig {
 	pub epoch_duration: Option<u64>,
 }
 
-/// Runs the program and answers what it prints.
-pub fn run(program: &Path, args: &[&str]) -> Result<String, Error> {
+/// Runs the program and answers what it prints. The program ends when nobody waits for the answer any more.
+pub async fn run(program: &Path, args: &[&str]) -> Result<String, Error> {
 	let command = || format!("{} {}", program.display(), args.join(" "));
 	let output = Command::new(program)
 		.args(args)
+		.stdin(Stdio::null())
+		// Ctrl-C is for whoever waits here.
+		.process_group(0)
+		.kill_on_drop(true)
 		.output()
+		.await
 		.map_err(|error| Error::Command { command: command(), output: error.to_string() })?;
 	if !output.status.success() {
 		let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -44,20 +53,58 @@ pub fn run(program: &Path, args: &[&str]) -> Result<String, Error> {
 		.map_err(|_| Error::Command { command: command(), output: "output is not text".into() })
 }
 
-/// Writes the raw specification of a network to `path`.
-pub fn write(program: &Path, chain: &str, config: &SpecConfig, path: &Path) -> Result<(), Error> {
-	let plain = run(program, &["build-spec", "--chain", chain, "--disable-default-bootnode"])?;
+/// The raw specification of a network, with name and id of its own. What it is made from is left in `directory`.
+pub async fn build(
+	program: &Path,
+	chain: &str,
+	config: &SpecConfig,
+	directory: &Path,
+) -> Result<Value, Error> {
+	let plain = run(program, &["build-spec", "--chain", chain, "--disable-default-bootnode"]).await?;
 	let mut spec: Value = serde_json::from_str(&plain).map_err(|error| Error::Spec(error.to_string()))?;
 	edit(&mut spec, config)?;
-	let plain_path = path.with_extension("plain.json");
-	let file_error = |path: &Path| {
-		let path = path.to_owned();
-		move |error| Error::File { path, error }
-	};
-	fs::write(&plain_path, spec.to_string()).map_err(file_error(&plain_path))?;
+	let plain_path = directory.join("chain.plain.json");
+	fs::write(&plain_path, spec.to_string())
+		.map_err(|error| Error::File { path: plain_path.clone(), error })?;
 	let plain = plain_path.to_string_lossy();
-	let raw = run(program, &["build-spec", "--chain", &plain, "--disable-default-bootnode", "--raw"])?;
-	fs::write(path, raw).map_err(file_error(path))
+	let raw = run(program, &["build-spec", "--chain", &plain, "--disable-default-bootnode", "--raw"]).await?;
+	let mut spec: Value = serde_json::from_str(&raw).map_err(|error| Error::Spec(error.to_string()))?;
+	name(&mut spec)?;
+	Ok(spec)
+}
+
+/// Gives a raw specification a name and an id that no chain with another genesis block has: wallets and light clients keep
+/// what they know of a chain under these.
+fn name(spec: &mut Value) -> Result<(), Error> {
+	let hash = hex::encode(&genesis_hash(spec)?[..4]);
+	spec["name"] = json!(format!("Headway Testnet {hash}"));
+	spec["id"] = json!(format!("headway_testnet_{hash}"));
+	Ok(())
+}
+
+/// The id in a specification: it names the directory of the chain's data.
+pub fn id(spec: &Value) -> Result<String, Error> {
+	spec["id"].as_str().map(Into::into).ok_or_else(|| Error::Spec("there is no id".into()))
+}
+
+/// Hash of the genesis block of a raw specification.
+pub fn genesis_hash(spec: &Value) -> Result<Hash, Error> {
+	let top = spec
+		.pointer("/genesis/raw/top")
+		.and_then(Value::as_object)
+		.ok_or_else(|| Error::Spec("there is no /genesis/raw/top".into()))?;
+	let bytes = |text: &str| {
+		hex::decode(text.trim_start_matches("0x")).map_err(|error| Error::Spec(format!("genesis: {error}")))
+	};
+	let entry = |(key, value): (&String, &Value)| {
+		let value = value.as_str().ok_or_else(|| Error::Spec(format!("genesis: {key} has no value")))?;
+		Ok((bytes(key)?, bytes(value)?))
+	};
+	let state = top.iter().map(entry).collect::<Result<Vec<_>, Error>>()?;
+	let version = VERSION.state_version();
+	let root = |entries| BlakeTwo256::trie_root(entries, version);
+	let parent = Hash::default();
+	Ok(Header::new(0, root(Vec::new()), root(state), parent, Default::default()).hash())
 }
 
 /// Edits a plain specification as zombienet does.
@@ -209,6 +256,23 @@ mod tests {
 		let params =
 			&spec["genesis"]["runtimeGenesis"]["patch"]["configuration"]["config"]["async_backing_params"];
 		assert_eq!(*params, json!({ "max_candidate_depth": 0, "allowed_ancestry_len": 0 }));
+	}
+
+	#[test]
+	fn networks_with_different_genesis_blocks_have_different_names_and_ids() {
+		let named = |value: &str| {
+			let mut spec = json!({
+				"name": "Headway Local Testnet",
+				"id": "headway_local",
+				"genesis": { "raw": { "top": { "0x01": value }, "childrenDefault": {} } },
+			});
+			name(&mut spec).unwrap();
+			(spec["name"].clone(), id(&spec).unwrap())
+		};
+		let (first, second) = (named("0x02"), named("0x03"));
+		assert_eq!(first, named("0x02"));
+		assert!(first.0 != second.0 && first.1 != second.1, "{first:?} {second:?}");
+		assert!(first.1.starts_with("headway_testnet_"), "{first:?}");
 	}
 
 	#[test]

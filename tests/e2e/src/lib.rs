@@ -94,6 +94,7 @@ impl TestNetwork {
 			faults: Default::default(),
 			validator_args: Vec::new(),
 			collator_args: Vec::new(),
+			node_args: Vec::new(),
 			epoch_duration: None,
 			log: "info,parachain=debug".into(),
 		};

@@ -30,8 +30,9 @@ const EVENTS: [&str; 5] = [
 /// Generous: machines that run tests may be slow and busy.
 const LONG: Duration = Duration::from_secs(600);
 
-fn exported(args: &[&str]) -> Vec<u8> {
-	let hexadecimal = spec::run(&program(), &[&["metronome"], args].concat()).expect("the program exports");
+async fn exported(args: &[&str]) -> Vec<u8> {
+	let hexadecimal = spec::run(&program(), &[&["metronome"], args].concat()).await;
+	let hexadecimal = hexadecimal.expect("the program exports");
 	hex::decode(hexadecimal.trim().trim_start_matches("0x")).expect("it exports hexadecimal digits")
 }
 
@@ -96,8 +97,8 @@ async fn extrinsics_open_channels_upgrade_code_register_paras_and_order_blocks()
 	.await;
 	let rpc = network.node("alice").unwrap().rpc().await.expect("alice is ready");
 	let mut watch = Watch::from(0, [FIRST, SECOND, THIRD, FOURTH].map(|para| para.0));
-	let (head, code) = (exported(&["export-genesis-head"]), exported(&["export-genesis-wasm"]));
-	let new_code = ValidationCode(exported(&["export-genesis-wasm", "--mark", "second"]));
+	let (head, code) = (exported(&["export-genesis-head"]).await, exported(&["export-genesis-wasm"]).await);
+	let new_code = ValidationCode(exported(&["export-genesis-wasm", "--mark", "second"]).await);
 	let new_hash = new_code.hash();
 	until_more_blocks(&mut network, &rpc, &mut watch, FIRST, 1).await;
 
