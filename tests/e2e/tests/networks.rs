@@ -4,6 +4,7 @@ use headway_e2e::{program, raw_peer::RawPeer, TestNetwork};
 use headway_rpc_api::CandidateView;
 use headway_testnet::{rpc::Rpc, watch::Watch, Backing, Error, Network, Role};
 use std::{
+	path::Path,
 	process::Command,
 	time::{Duration, Instant},
 };
@@ -269,7 +270,17 @@ async fn an_included_candidate_is_explained(network: &mut TestNetwork, node: &st
 	}
 }
 
-/// Four validators and a parachain: production, inclusion, finality, metrics, and crashes of a validator and
+/// The stock light client follows the chain, from the specification alone.
+fn a_light_client_follows_the_chain(network: &TestNetwork, genesis: &str) {
+	let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../zombienet/check-light-client.mjs");
+	let output = Command::new("node").arg(script).arg(&network.spec).output().expect("node is there");
+	let text = String::from_utf8_lossy(&output.stdout);
+	assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+	println!("{text}");
+	assert!(text.contains(genesis), "{genesis} is not in: {text}");
+}
+
+/// Four validators and a parachain: production, inclusion, finality, metrics, a light client, and crashes of a validator and
 /// of the collator.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parachain_is_included_in_every_relay_block_and_survives_crashes() {
@@ -292,6 +303,8 @@ async fn a_parachain_is_included_in_every_relay_block_and_survives_crashes() {
 	}
 
 	an_included_candidate_is_explained(&mut network, "alice").await;
+	let genesis = chain.rpc.block_hash(0).await.expect("alice runs").expect("there is a genesis block");
+	a_light_client_follows_the_chain(&network, &format!("{genesis:?}"));
 	a_hostile_peer_harms_only_itself(&mut network, "alice").await;
 
 	// The others go on without a validator, and finalize: three of four are more than two thirds.
