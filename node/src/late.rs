@@ -73,8 +73,11 @@ impl<Machine: Subsystem<Event = Event, Effect = Effect>> Late<Machine> {
 	}
 
 	fn release(&mut self, effects: &mut Effects<Effect>) {
-		let is_late = |hash: &Hash| {
-			matches!(self.view.left(hash), Some(Evidence::LeftView { blocks_ago: LATE_BLOCKS.., .. }))
+		let is_late = |hash: &Hash| match self.view.left(hash) {
+			Some(Evidence::LeftView { blocks_ago, .. }) => blocks_ago >= LATE_BLOCKS,
+			// Its fork was lost, or its session ended: validators know as well.
+			Some(_) => true,
+			None => false,
 		};
 		let late = self.waiting.extract_if(.., |(hash, _)| is_late(hash));
 		late.for_each(|(_, effect)| effects.push(effect));

@@ -253,7 +253,7 @@ async fn word_of(traces: &mut broadcast::Receiver<Arc<Trace>>, leaf: Hash) -> Wo
 			Ok(trace) => trace,
 			Err(_) => return Word::Lost,
 		};
-		if trace.relay_parent != Some(leaf) || trace.subsystem != "collation-generation" {
+		if trace.scheduling_parent != Some(leaf) || trace.subsystem != "collation-generation" {
 			continue;
 		}
 		match trace.stage {

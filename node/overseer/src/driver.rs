@@ -10,7 +10,7 @@ use headway_collator_protocol::experimental::Notice;
 use headway_lifecycle::{ChainEvents, Lifecycle, ParaSnapshot, Record};
 use headway_machine::{
 	wire::ViewMessage, BlockRef, Effects, FragmentChainError, FragmentChainView, NetworkEffect, NetworkEvent,
-	PeerSet, Subsystem, Token, Trace,
+	PeerSet, Reason, Subsystem, Token, Trace,
 };
 use headway_network::{BridgeHandle, Command, Output};
 use headway_pipeline::{Effect, Event};
@@ -289,6 +289,7 @@ where
 					let now = self.clock.read();
 					let traces = self.chain_events.leaf(now, leaf);
 					self.note(traces);
+					self.lifecycle.write().unwrap_or_else(PoisonError::into_inner).leaf(leaf);
 				}
 				self.metrics.leaves(self.leaves.len(), update.deactivated.len());
 				// Now they are as full as they get: much is forgotten with the blocks that it is about.
@@ -413,8 +414,9 @@ where
 		let mut lifecycle = self.lifecycle.write().unwrap_or_else(PoisonError::into_inner);
 		for trace in traces {
 			let advance = lifecycle.record(&trace);
-			self.metrics.trace(&trace, advance.as_ref(), lifecycle.telling(&trace));
-			log(&trace);
+			let telling = lifecycle.telling(&trace);
+			self.metrics.trace(&trace, advance.as_ref(), telling);
+			log(&trace, telling);
 			// Nobody may be listening.
 			let _ = self.traces.send(Arc::new(trace));
 		}
@@ -463,23 +465,24 @@ fn event_label(event: &Event) -> &'static str {
 	}
 }
 
-/// One line per trace: a newcomer follows a candidate by its hash.
-fn log(trace: &Trace) {
+/// One line per trace: a newcomer follows a candidate by its hash. `telling` is why it is lost, if more is known than the trace says.
+fn log(trace: &Trace, telling: Option<Reason>) {
 	use headway_machine::Stage;
 	let stage: &'static str = trace.stage.into();
-	let (candidate, para, relay_parent) =
-		(trace.candidate, trace.para.map(|para| para.0), trace.relay_parent);
+	let Trace { subsystem, candidate, scheduling_parent, relay_parent, .. } = trace;
+	let para = trace.para.map(|para| para.0);
 	match trace.stage {
 		Stage::Dropped(reason) => tracing::debug!(
-			target: "parachain::trace", subsystem = trace.subsystem, reason = reason.label(), ?candidate, ?para,
-			?relay_parent, lost = trace.loss().map(|(loss, _)| loss.label()), "dropped",
+			target: "parachain::trace", subsystem, reason = reason.label(), because = telling.unwrap_or(reason).label(),
+			?candidate, ?para, ?scheduling_parent, ?relay_parent,
+			lost = trace.loss().map(|(loss, _)| loss.label()), "dropped",
 		),
 		Stage::NoPlace(reason) => tracing::debug!(
-			target: "parachain::trace", subsystem = trace.subsystem, reason = reason.label(), ?candidate, ?para,
-			?relay_parent, "{stage}",
+			target: "parachain::trace", subsystem, reason = trace.telling().unwrap_or(reason).label(), ?candidate, ?para,
+			?scheduling_parent, ?relay_parent, "{stage}",
 		),
 		_ => tracing::debug!(
-			target: "parachain::trace", subsystem = trace.subsystem, ?candidate, ?para, ?relay_parent, "{stage}",
+			target: "parachain::trace", subsystem, ?candidate, ?para, ?scheduling_parent, ?relay_parent, "{stage}",
 		),
 	}
 }

@@ -34,12 +34,12 @@ pub trait ParachainApi {
 	/// The fragment chain of a para as it is now: the best chain, and the candidates beside it. At a relay block that may
 	/// schedule candidates, or else at the newest leaf.
 	///
-	/// Errors: [`Error::UnknownPara`], [`Error::UnknownRelayParent`], [`Error::NoFragmentChains`], [`Error::Stopped`].
+	/// Errors: [`Error::UnknownPara`], [`Error::UnknownSchedulingParent`], [`Error::NoFragmentChains`], [`Error::Stopped`].
 	#[method(name = "fragmentChain")]
 	async fn fragment_chain(
 		&self,
 		para_id: ParaId,
-		relay_parent: Option<Hash>,
+		scheduling_parent: Option<Hash>,
 	) -> Result<FragmentChainInfo, Error>;
 
 	/// What happens to candidates from now on, of one para or of all. Messages that take nothing away are left out. A
@@ -64,8 +64,10 @@ pub enum Error {
 	#[error("this node does not know candidate {0:?}: it never heard of it since it was started, or it has forgotten it")]
 	UnknownCandidate(CandidateHash),
 	/// The relay block is not one that may schedule candidates now.
-	#[error("relay block {0:?} is not in this node's view: candidates can have only the newest blocks as relay parents")]
-	UnknownRelayParent(Hash),
+	#[error(
+		"relay block {0:?} is not in this node's view: only the newest blocks can be scheduling parents"
+	)]
+	UnknownSchedulingParent(Hash),
 	/// A collator keeps none.
 	#[error("this node keeps no fragment chains: ask a validator or a full node")]
 	NoFragmentChains,
@@ -83,7 +85,7 @@ impl Error {
 		match self {
 			Self::UnknownPara(_) => 12_001,
 			Self::UnknownCandidate(_) => 12_002,
-			Self::UnknownRelayParent(_) => 12_003,
+			Self::UnknownSchedulingParent(_) => 12_003,
 			Self::NoFragmentChains => 12_004,
 			Self::Stopped => 12_005,
 			Self::TooManySubscriptions => 12_006,

@@ -9,12 +9,23 @@ const FAILURES_MAX: usize = 5;
 /// The story of a candidate, a few lines.
 pub fn candidate(view: &CandidateView) -> String {
 	let mut text = String::new();
-	let at = view.relay_parent.map(|hash| format!(", on relay block {hash:?}")).unwrap_or_default();
 	// Writing into a string does not fail.
-	let _ = writeln!(text, "Candidate {:?} of para {}{at}:", view.candidate_hash, view.para_id);
+	let _ = writeln!(text, "Candidate {:?} of para {}{}:", view.candidate_hash, view.para_id, parents(view));
 	let _ = writeln!(text, "{}", verdict(view));
 	story(&mut text, view);
 	text
+}
+
+/// The relay blocks that it names, if they are known. Before version 3 of descriptors, one is both.
+fn parents(view: &CandidateView) -> String {
+	match (view.relay_parent, view.scheduling_parent) {
+		(Some(relay_parent), Some(scheduling_parent)) if relay_parent != scheduling_parent => {
+			format!(", with relay parent {relay_parent:?} and scheduling parent {scheduling_parent:?}")
+		},
+		(Some(relay_parent), _) => format!(", with relay parent {relay_parent:?}, which schedules it"),
+		(None, Some(scheduling_parent)) => format!(", with scheduling parent {scheduling_parent:?}"),
+		(None, None) => String::new(),
+	}
 }
 
 /// What became of a para's candidates, and why the last ones failed; `now_ms` is the time of whoever asks, milliseconds since
@@ -33,6 +44,14 @@ pub fn para(view: &ParaCandidates, now_ms: u64) -> String {
 		count(&["underway", "backed"]),
 		count(&["lost", "timed_out"]),
 	);
+	for core in &view.cores_without_validators {
+		let _ = writeln!(
+			text,
+			"\nCore {core} has no validators, because there are more cores than validators to form a group for each: what para {} \
+			 builds for that core cannot be backed, and nobody hears of it.",
+			view.para_id,
+		);
+	}
 	if let Some(good) =
 		view.candidates.iter().find(|candidate| ["included", "finalized"].contains(&&*candidate.outcome))
 	{

@@ -1,8 +1,10 @@
 //! What the methods answer, and how it is made of records.
 
 use headway_lifecycle::{LossRecord, Outcome, ParaSnapshot, Reached, Record};
-use headway_machine::{BlockRef, Evidence, Fragment, FragmentChainView, Loss, Stage, Timestamp, Trace};
-use headway_primitives::{BlockNumber, CandidateHash, Hash, ParaId};
+use headway_machine::{
+	BlockRef, Evidence, Fragment, FragmentChainView, Loss, Reason, Stage, Timestamp, Trace,
+};
+use headway_primitives::{BlockNumber, CandidateHash, Hash, ParaId, SessionIndex};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -29,8 +31,12 @@ pub struct ParaCandidates {
 	pub dropped: BTreeMap<String, u64>,
 	/// How often messages about candidates were refused, by reason. Nothing is lost by these.
 	pub messages_refused: BTreeMap<String, u64>,
+	/// Those of `dropped` that named no candidate, as a submission that was refused before there was one.
+	pub dropped_nameless: BTreeMap<String, u64>,
 	/// The newest drop of a candidate that is still lost.
 	pub last_drop: Option<LastDrop>,
+	/// Cores of the para that have no validators at the newest leaf, so that nothing on them can be backed.
+	pub cores_without_validators: Vec<u32>,
 }
 
 /// The newest drop of a para.
@@ -52,8 +58,11 @@ pub struct CandidateView {
 	pub candidate_hash: CandidateHash,
 	/// Its para.
 	pub para_id: ParaId,
-	/// Its relay parent; for descriptors of version 3, its scheduling parent.
+	/// Its relay parent: the relay block whose state it executes against. Known once the node saw its receipt.
 	pub relay_parent: Option<Hash>,
+	/// Its scheduling parent: the relay block that schedules it. Only descriptors of version 3 have another one than the relay
+	/// parent.
+	pub scheduling_parent: Option<Hash>,
 	/// `underway`, `lost`, `backed`, `timed_out`, `included` or `finalized`.
 	pub outcome: String,
 	/// Why it is lost, if it is.
@@ -130,12 +139,40 @@ pub enum EvidenceView {
 		/// Hash of the head that both build on.
 		parent_head: Hash,
 	},
-	/// The relay parent is not in the allowed ancestry of any leaf any more.
+	/// The scheduling parent is not in the allowed ancestry of any leaf any more.
 	LeftView {
 		/// Its number.
-		relay_parent_number: BlockNumber,
+		scheduling_parent_number: BlockNumber,
 		/// Relay blocks since it left, when the candidate was dropped.
 		blocks_ago: BlockNumber,
+	},
+	/// A relay block lost its fork.
+	LostFork {
+		/// The block.
+		lost: BlockView,
+		/// The block that the chain has in its place.
+		instead: BlockView,
+		/// Whether the candidate was backed in it; if not, it is the candidate's scheduling parent.
+		was_backed: bool,
+	},
+	/// The session of the scheduling parent ended.
+	SessionEnded {
+		/// The session.
+		session: SessionIndex,
+		/// Its last block.
+		last_block: BlockView,
+		/// Whether the candidate was backed, and waited for availability.
+		was_backed: bool,
+	},
+	/// The candidate that it builds on was never backed.
+	Parent {
+		/// The other candidate.
+		candidate_hash: CandidateHash,
+	},
+	/// Its core has no validators.
+	Core {
+		/// The core.
+		core: u32,
 	},
 }
 
@@ -145,8 +182,8 @@ pub enum EvidenceView {
 pub struct FragmentChainInfo {
 	/// The para.
 	pub para_id: ParaId,
-	/// The relay block.
-	pub relay_parent: Hash,
+	/// The relay block that would schedule candidates.
+	pub scheduling_parent: Hash,
 	/// Its number.
 	pub number: BlockNumber,
 	/// Hash of the head that is included there.
@@ -189,8 +226,10 @@ pub enum CandidateUpdate {
 		candidate_hash: Option<CandidateHash>,
 		/// Its para, as far as it is known.
 		para_id: Option<ParaId>,
-		/// Its relay parent; for descriptors of version 3, its scheduling parent.
+		/// Its relay parent, as far as it is known.
 		relay_parent: Option<Hash>,
+		/// Its scheduling parent, as far as it is known.
+		scheduling_parent: Option<Hash>,
 		/// The part of the node that noticed it.
 		subsystem: String,
 		/// What happened, as in metrics.
@@ -234,6 +273,14 @@ impl DropView {
 	pub fn telling(&self) -> &str {
 		self.because.as_deref().unwrap_or(&self.reason)
 	}
+
+	/// How much it says of why a candidate is lost, beside what other nodes say of the same one.
+	pub fn depth(&self) -> u8 {
+		match &*self.kind {
+			"invalid" => u8::MAX,
+			_ => Reason::from_label(self.telling()).map_or(0, Reason::depth),
+		}
+	}
 }
 
 impl From<Evidence> for EvidenceView {
@@ -243,8 +290,19 @@ impl From<Evidence> for EvidenceView {
 				Self::Rival { candidate_hash: candidate, parent_head }
 			},
 			Evidence::LeftView { number, blocks_ago } => {
-				Self::LeftView { relay_parent_number: number, blocks_ago }
+				Self::LeftView { scheduling_parent_number: number, blocks_ago }
 			},
+			Evidence::LostFork { lost, instead } => {
+				Self::LostFork { lost: lost.into(), instead: instead.into(), was_backed: false }
+			},
+			Evidence::BackedOnLostFork { lost, instead } => {
+				Self::LostFork { lost: lost.into(), instead: instead.into(), was_backed: true }
+			},
+			Evidence::SessionEnded { session, last, was_backed } => {
+				Self::SessionEnded { session, last_block: last.into(), was_backed }
+			},
+			Evidence::Parent { candidate } => Self::Parent { candidate_hash: candidate },
+			Evidence::Core { core } => Self::Core { core: core.0 },
 		}
 	}
 }
@@ -275,7 +333,8 @@ impl From<&Record> for CandidateView {
 		Self {
 			candidate_hash: record.candidate,
 			para_id: record.para,
-			relay_parent: record.scheduling_parent,
+			relay_parent: record.relay_parent,
+			scheduling_parent: record.scheduling_parent,
 			outcome: outcome.label().into(),
 			lost,
 			first_seen_ms: record.first_seen().unix_ms,
@@ -293,6 +352,8 @@ impl From<&ParaSnapshot> for ParaCandidates {
 			candidates: para.candidates.iter().map(Into::into).collect(),
 			dropped: BTreeMap::new(),
 			messages_refused: BTreeMap::new(),
+			dropped_nameless: BTreeMap::new(),
+			cores_without_validators: para.cores_without_validators.iter().map(|core| core.0).collect(),
 			last_drop: para
 				.last_loss
 				.as_ref()
@@ -301,6 +362,10 @@ impl From<&ParaSnapshot> for ParaCandidates {
 		for ((loss, reason), count) in &para.tally {
 			let counts = if *loss == Loss::Message { &mut this.messages_refused } else { &mut this.dropped };
 			*counts.entry(reason.label().into()).or_default() += count;
+		}
+		let nameless = para.nameless.iter().filter(|((loss, _), _)| *loss != Loss::Message);
+		for ((_, reason), count) in nameless {
+			*this.dropped_nameless.entry(reason.label().into()).or_default() += count;
 		}
 		this
 	}
@@ -311,7 +376,7 @@ impl FragmentChainInfo {
 	pub fn new(para_id: ParaId, chain: &FragmentChainView) -> Self {
 		Self {
 			para_id,
-			relay_parent: chain.at,
+			scheduling_parent: chain.at,
 			number: chain.number,
 			included_head: chain.included_head,
 			max_length: chain.max_len as u32,
@@ -339,20 +404,20 @@ impl CandidateUpdate {
 	/// The item for a trace; none if it tells of nothing that happened to a candidate.
 	pub fn of(trace: &Trace) -> Option<Self> {
 		let Timestamp { unix_ms: at_ms } = trace.at;
-		let (stage, reason): (&'static str, _) = match (trace.stage, trace.loss()) {
+		let stage: &'static str = match (trace.stage, trace.loss()) {
 			(_, Some((Loss::Message, _))) | (Stage::Duplicate, _) => return None,
-			(_, Some((loss, reason))) => (loss.label(), Some(reason)),
-			(stage @ Stage::NoPlace(reason), None) => (stage.into(), Some(reason)),
-			(stage, None) => (stage.into(), None),
+			(_, Some((loss, _))) => loss.label(),
+			(stage, None) => stage.into(),
 		};
 		Some(Self::Happened {
 			at_ms,
 			candidate_hash: trace.candidate,
 			para_id: trace.para,
 			relay_parent: trace.relay_parent,
+			scheduling_parent: trace.scheduling_parent,
 			subsystem: trace.subsystem.into(),
 			stage: stage.into(),
-			reason: reason.map(|reason| reason.label().into()),
+			reason: trace.telling().map(|reason| reason.label().into()),
 			explanation: trace.explanation(),
 			block: trace.block.map(Into::into),
 		})

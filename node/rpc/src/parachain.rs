@@ -71,11 +71,13 @@ impl ParachainApiServer for Parachain {
 	async fn fragment_chain(
 		&self,
 		para_id: ParaId,
-		relay_parent: Option<Hash>,
+		scheduling_parent: Option<Hash>,
 	) -> Result<FragmentChainInfo, Error> {
-		let chain = self.source.fragment_chain(para_id, relay_parent).await.ok_or(Error::Stopped)?;
+		let chain = self.source.fragment_chain(para_id, scheduling_parent).await.ok_or(Error::Stopped)?;
 		let chain = chain.map_err(|error| match error {
-			FragmentChainError::NotInView => Error::UnknownRelayParent(relay_parent.unwrap_or_default()),
+			FragmentChainError::NotInView => {
+				Error::UnknownSchedulingParent(scheduling_parent.unwrap_or_default())
+			},
 			FragmentChainError::NotScheduled => Error::UnknownPara(para_id),
 			FragmentChainError::NotKept => Error::NoFragmentChains,
 		})?;

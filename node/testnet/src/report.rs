@@ -266,6 +266,8 @@ mod tests {
 			candidates: Vec::new(),
 			dropped: dropped.iter().map(|(reason, count)| ((*reason).into(), *count)).collect(),
 			messages_refused: BTreeMap::from([("unexpected_message".into(), 99)]),
+			dropped_nameless: BTreeMap::new(),
+			cores_without_validators: Vec::new(),
 			last_drop: last.map(|last| ApiLastDrop { candidate_hash: None, drop: drop(last) }),
 		}
 	}

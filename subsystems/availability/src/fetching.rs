@@ -42,8 +42,7 @@ pub(crate) struct Fetching {
 struct Wanted {
 	candidate: CandidateHash,
 	para: ParaId,
-	/// The leaf at which it was seen.
-	relay_parent: Hash,
+	scheduling_parent: Hash,
 	erasure_root: Hash,
 	session: Arc<SessionContext>,
 	local: ValidatorIndex,
@@ -55,7 +54,8 @@ struct Wanted {
 
 impl Wanted {
 	fn trace(&self, now: Timestamp, stage: Stage) -> Trace {
-		Trace::new(now, NAME, stage).candidate(self.candidate).para(self.para).relay_parent(self.relay_parent)
+		let trace = Trace::new(now, NAME, stage).candidate(self.candidate).para(self.para);
+		trace.scheduling_parent(self.scheduling_parent)
 	}
 }
 
@@ -245,7 +245,7 @@ fn wanted_on(
 	Some(Wanted {
 		candidate: occupied.candidate_hash,
 		para: occupied.candidate_descriptor.para_id,
-		relay_parent: leaf.hash(),
+		scheduling_parent: occupied.candidate_descriptor.scheduling_parent(),
 		erasure_root: occupied.candidate_descriptor.erasure_root,
 		session: session.clone(),
 		local,
@@ -297,7 +297,7 @@ fn pov_response(
 	};
 	if let Err(reason) = pov {
 		let trace = Trace::new(now, NAME, Stage::Dropped(reason)).candidate(candidate_hash);
-		effects.trace(trace.para(para).relay_parent(scheduling_parent));
+		effects.trace(trace.para(para).scheduling_parent(scheduling_parent));
 	}
 	effects.push(Effect::PoVFetched { token: question, pov: pov.ok().map(Arc::new) });
 }

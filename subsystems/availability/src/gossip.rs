@@ -367,7 +367,7 @@ fn report(peer: PeerId, change: Reputation, effects: &mut Effects<Effect>) {
 }
 
 fn drop(now: Timestamp, reason: Reason, relay_parent: Hash) -> Trace {
-	Trace::new(now, NAME, Stage::Dropped(reason)).relay_parent(relay_parent)
+	Trace::new(now, NAME, Stage::Dropped(reason)).scheduling_parent(relay_parent)
 }
 
 #[cfg(test)]

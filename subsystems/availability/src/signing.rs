@@ -60,7 +60,7 @@ impl Signing {
 			};
 			let bitfield = UncheckedSignedAvailabilityBitfield::decode_all(&mut &value[..]).ok();
 			if bitfield.is_none() {
-				effects.trace(unreadable(now).relay_parent(leaf));
+				effects.trace(unreadable(now).scheduling_parent(leaf));
 			}
 			// Our own, as we wrote it.
 			self.signed.insert(leaf, bitfield.map(Signed::assume_checked));
@@ -110,7 +110,8 @@ impl Signing {
 		while let Some(entry) = self.pending.first_entry().filter(|entry| entry.key().0 <= now) {
 			let leaf = entry.remove();
 			let relay_parent = leaf.hash();
-			let dropped = |reason| Trace::new(now, NAME, Stage::Dropped(reason)).relay_parent(relay_parent);
+			let dropped =
+				|reason| Trace::new(now, NAME, Stage::Dropped(reason)).scheduling_parent(relay_parent);
 			match self.signed.get(&relay_parent) {
 				Some(Some(bitfield)) => {
 					all.push(SignedAt { relay_parent, bitfield: bitfield.clone() });
@@ -147,7 +148,7 @@ impl Signing {
 		let signed = self.writing.remove(token)?;
 		if !ok {
 			let trace = Trace::new(now, NAME, Stage::Dropped(Reason::StorageFailed));
-			effects.trace(trace.relay_parent(signed.relay_parent));
+			effects.trace(trace.scheduling_parent(signed.relay_parent));
 			return None;
 		}
 		// The leaf may be none any more.

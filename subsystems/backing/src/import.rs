@@ -324,5 +324,5 @@ pub(crate) fn drop_statement(
 	scheduling_parent: Hash,
 ) {
 	let trace = Trace::new(now, NAME, Stage::Dropped(reason));
-	effects.trace(trace.candidate(candidate_hash).relay_parent(scheduling_parent));
+	effects.trace(trace.candidate(candidate_hash).scheduling_parent(scheduling_parent));
 }

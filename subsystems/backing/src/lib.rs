@@ -347,8 +347,12 @@ impl Backing {
 				if let Some(token) = job.waits_for {
 					self.questions.remove(&token);
 				}
-				let para = job.receipt.descriptor.para_id;
-				dropped(effects, now, Reason::OutOfView, candidate_hash, para, *hash);
+				let trace =
+					Trace::new(now, NAME, Stage::Dropped(Reason::OutOfView)).candidate(candidate_hash);
+				let trace = trace.descriptor(&job.receipt.descriptor);
+				effects.trace(
+					trace.parent_head(job.validation_data.parent_head.hash()).evidence(self.view.left(hash)),
+				);
 				if job.purpose == Purpose::Second {
 					effects.push(Effect::CollationDropped {
 						scheduling_parent: *hash,
@@ -507,6 +511,9 @@ pub(crate) fn reached(
 	scheduling_parent: Hash,
 ) {
 	effects.trace(
-		Trace::new(now, NAME, stage).candidate(candidate_hash).para(para).relay_parent(scheduling_parent),
+		Trace::new(now, NAME, stage)
+			.candidate(candidate_hash)
+			.para(para)
+			.scheduling_parent(scheduling_parent),
 	);
 }

@@ -380,9 +380,8 @@ impl CandidateValidation {
 			Ok(_) => Stage::Validated,
 			Err(refusal) => Stage::Dropped(refusal.reason()),
 		};
-		let descriptor = &job.request.receipt.descriptor;
-		let trace = Trace::new(now, NAME, stage).candidate(job.candidate_hash).para(descriptor.para_id);
-		effects.trace(trace.relay_parent(descriptor.scheduling_parent()));
+		let trace = Trace::new(now, NAME, stage).candidate(job.candidate_hash);
+		effects.trace(trace.descriptor(&job.request.receipt.descriptor));
 		let result = verdict.map_or_else(Into::into, Ok);
 		effects.push(Effect::Validated { token: job.asker, result });
 		if self.running.remove(&token) {

@@ -162,8 +162,8 @@ impl CollationGeneration {
 					effects.trace(
 						Trace::new(now, NAME, Stage::Built)
 							.candidate(candidate.receipt.hash())
-							.para(segment.para)
-							.relay_parent(segment.scheduling_parent),
+							.descriptor(&candidate.receipt.descriptor)
+							.parent_head(candidate.parent_head_data.hash()),
 					);
 				}
 				effects.push(Effect::Distribute(segment));
@@ -184,7 +184,8 @@ impl CollationGeneration {
 		error: SubmitError,
 		effects: &mut Effects<Effect>,
 	) {
-		let mut trace = Trace::new(now, NAME, Stage::Dropped(error.reason())).relay_parent(scheduling_parent);
+		let mut trace =
+			Trace::new(now, NAME, Stage::Dropped(error.reason())).scheduling_parent(scheduling_parent);
 		trace.para = self.para;
 		effects.trace(trace);
 		effects.push(Effect::Rejected { scheduling_parent, error });

@@ -378,7 +378,7 @@ fn rejections_and_candidates_leave_traces() {
 	machine.handle(now(), Event::Submit(segment(V1, 0, vec![collation(1, &[])])), &mut effects);
 	let traces = effects.take_traces();
 	assert_eq!(traces[0].stage, Stage::Dropped(Reason::DescriptorVersion));
-	assert_eq!((traces[0].para, traces[0].relay_parent), (Some(PARA), Some(hash(SP))));
+	assert_eq!((traces[0].para, traces[0].scheduling_parent), (Some(PARA), Some(hash(SP))));
 
 	let mut effects = Effects::new();
 	machine.handle(now(), Event::Submit(segment(V2, 0, vec![collation(1, &[])])), &mut effects);

@@ -87,8 +87,10 @@ impl Offer {
 	}
 
 	pub(crate) fn trace(&self, now: Timestamp, stage: Stage) -> Trace {
-		let mut trace = Trace::new(now, NAME, stage).para(self.para).relay_parent(self.scheduling_parent);
+		let mut trace =
+			Trace::new(now, NAME, stage).para(self.para).scheduling_parent(self.scheduling_parent);
 		trace.candidate = self.candidate_hash();
+		trace.parent_head = self.candidate.map(|candidate| candidate.parent_head_data_hash);
 		trace
 	}
 }
@@ -162,7 +164,7 @@ impl Fetched {
 	}
 
 	pub(crate) fn trace(&self, now: Timestamp, stage: Stage) -> Trace {
-		self.offer.trace(now, stage).candidate(self.candidate_hash)
+		self.offer.trace(now, stage).candidate(self.candidate_hash).descriptor(&self.receipt.descriptor)
 	}
 
 	/// What the descriptor must say by itself, at its scheduling parent.

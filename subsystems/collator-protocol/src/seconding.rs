@@ -204,7 +204,7 @@ impl Seconding {
 		// The hash covers the commitments: another candidate with the same descriptor is not meant.
 		let Some(validating) = self.validating.remove(&(at, receipt.hash())) else {
 			let trace = Trace::new(now, NAME, Stage::Dropped(Reason::CandidateMismatch));
-			effects.trace(trace.relay_parent(at));
+			effects.trace(trace.scheduling_parent(at));
 			return None;
 		};
 		let head = (validating.offer.para, validating.output_head);

@@ -1,6 +1,6 @@
 //! What became of candidates: how far each came, when, and why it did not make it.
 //!
-//! Everything here is made of traces, and of nothing else. [`ChainEvents`] turns what relay blocks say of candidates into
+//! Everything here is made of traces, but for what the newest leaf says of cores. [`ChainEvents`] turns what relay blocks say of candidates into
 //! traces; [`Lifecycle`] takes all traces of a node and remembers, per para, what happened to the newest candidates. RPC,
 //! metrics, `headway explain` and the status of a testnet are views of it.
 //!

@@ -21,8 +21,14 @@ pub struct Record {
 	pub candidate: CandidateHash,
 	/// Its para.
 	pub para: ParaId,
-	/// Its scheduling parent, which is the relay parent before descriptors of version 3.
+	/// Its scheduling parent.
 	pub scheduling_parent: Option<Hash>,
+	/// Its relay parent, once its receipt was seen. Only descriptors of version 3 have another one than the scheduling parent.
+	pub relay_parent: Option<Hash>,
+	/// Hash of the head that it builds on.
+	pub parent_head: Option<Hash>,
+	/// Hash of the head that it produces, once its receipt was seen.
+	pub output_head: Option<Hash>,
 	/// Stages, in the order in which it reached them first.
 	pub stages: Vec<Reached>,
 	/// What was lost, in the order in which it happened first.
@@ -57,7 +63,8 @@ pub struct LossRecord {
 	pub loss: Loss,
 	/// Why.
 	pub reason: Reason,
-	/// For [`Reason::CannotFollowChain`]: what exactly was in the way, if prospective parachains said so.
+	/// What lies behind that, if more is known: what exactly was in the way of what cannot follow its chain, that the session
+	/// ended or a fork was lost, or that the parent was never backed.
 	pub because: Option<Reason>,
 	/// What [`Self::telling`] rests on, if it can be named.
 	pub evidence: Option<Evidence>,
@@ -121,6 +128,9 @@ impl Record {
 			candidate,
 			para,
 			scheduling_parent: None,
+			relay_parent: None,
+			parent_head: None,
+			output_head: None,
 			stages: Vec::new(),
 			losses: Vec::new(),
 			no_place: None,
@@ -129,11 +139,12 @@ impl Record {
 		}
 	}
 
-	/// Takes a trace about it. Answers the stage, if it reached it for the first time.
-	pub(crate) fn apply(&mut self, trace: &Trace) -> Option<Stage> {
-		self.scheduling_parent = self.scheduling_parent.or(trace.relay_parent);
+	/// Takes a trace about it; `parent` is the candidate that it builds on, if that was never backed on the relay chain. Answers
+	/// the stage, if it reached it for the first time.
+	pub(crate) fn apply(&mut self, trace: &Trace, parent: Option<CandidateHash>) -> Option<Stage> {
+		self.learn(trace);
 		if let Some((loss, reason)) = trace.loss() {
-			self.lose(trace, loss, reason);
+			self.lose(trace, loss, reason, parent);
 			return None;
 		}
 		match trace.stage {
@@ -143,7 +154,7 @@ impl Record {
 				return None;
 			},
 			_ if !is_heard(trace) => return None,
-			stage => self.lost = self.lost.filter(|_| is_offer(stage)),
+			stage => self.lost = self.lost.filter(|(_, reason)| !revives(stage, *reason)),
 		}
 		match (self.on_chain, trace.stage) {
 			(Some(Stage::Finalized), _) | (Some(Stage::Included), Stage::Backed | Stage::TimedOut) => {},
@@ -164,19 +175,29 @@ impl Record {
 		Some(trace.stage)
 	}
 
-	fn lose(&mut self, trace: &Trace, loss: Loss, reason: Reason) {
+	/// Takes over what a trace says of what the candidate rests on. Who saw the receipt knows better than who was offered it.
+	fn learn(&mut self, trace: &Trace) {
+		let known = (self.scheduling_parent, self.parent_head);
+		let told = (trace.scheduling_parent, trace.parent_head);
+		let (first, second) = if trace.relay_parent.is_some() { (told, known) } else { (known, told) };
+		self.scheduling_parent = first.0.or(second.0);
+		self.parent_head = first.1.or(second.1);
+		self.relay_parent = self.relay_parent.or(trace.relay_parent);
+		self.output_head = self.output_head.or(trace.output_head);
+	}
+
+	fn lose(&mut self, trace: &Trace, loss: Loss, reason: Reason, parent: Option<CandidateHash>) {
 		if loss != Loss::Message {
 			if trace.subsystem == "prospective-parachains" {
 				self.no_place = Some((reason, trace.evidence));
 			}
 			self.lost = Some((trace.subsystem, reason));
 		}
-		let exact =
-			self.no_place.filter(|(exact, _)| reason == Reason::CannotFollowChain && *exact != reason);
-		let (because, evidence) = match exact {
-			Some((exact, evidence)) => (Some(exact), evidence),
-			None => (None, trace.evidence),
-		};
+		// What the relay chain takes back is not on it any more.
+		if trace.subsystem == RELAY_CHAIN {
+			self.on_chain = self.on_chain.filter(|stage| !takes_back(reason, *stage));
+		}
+		let (because, evidence) = self.behind(reason, trace.evidence, parent);
 		let known = |known: &&mut LossRecord| (known.subsystem, known.reason) == (trace.subsystem, reason);
 		if let Some(known) = self.losses.iter_mut().find(known) {
 			known.count = known.count.saturating_add(1);
@@ -202,6 +223,33 @@ impl Record {
 			last: trace.at,
 			count: 1,
 		});
+	}
+
+	/// What lies behind a reason, and what that rests on.
+	fn behind(
+		&self,
+		reason: Reason,
+		evidence: Option<Evidence>,
+		parent: Option<CandidateHash>,
+	) -> (Option<Reason>, Option<Evidence>) {
+		let proven = |evidence: Option<Evidence>| evidence.and_then(|evidence| evidence.reason());
+		let exact =
+			self.no_place.filter(|(exact, _)| reason == Reason::CannotFollowChain && *exact != reason);
+		let (because, evidence) = match exact {
+			Some((exact, evidence)) => (Some(proven(evidence).unwrap_or(exact)), evidence),
+			None => (proven(evidence).filter(|proven| *proven != reason), evidence),
+		};
+		match parent {
+			Some(candidate) if waits_for_parent(because.unwrap_or(reason)) => {
+				(Some(Reason::ParentNotBacked), Some(Evidence::Parent { candidate }))
+			},
+			_ => (because, evidence),
+		}
+	}
+
+	/// Whether it was ever backed on the relay chain, as far as this node saw.
+	pub(crate) fn was_backed(&self) -> bool {
+		self.on_chain.is_some() || self.reached(Stage::Backed).is_some()
 	}
 
 	/// Why the candidate of a trace of a loss, which was taken note of, is lost: the exact reason if there is one.
@@ -296,7 +344,35 @@ fn proves(stage: Stage) -> bool {
 	}
 }
 
-/// Whether a stage is no sign of life after a loss: anybody can offer a candidate again.
-fn is_offer(stage: Stage) -> bool {
-	matches!(stage, Stage::Advertised)
+/// Whether a stage is a sign of life after a loss.
+fn revives(stage: Stage, lost: Reason) -> bool {
+	match stage {
+		// Anybody can offer a candidate again, and its data is kept whatever becomes of it.
+		Stage::Advertised | Stage::ChunkStored | Stage::Available => false,
+		// An execution that was under way ends, whatever happened meanwhile.
+		Stage::Validated => {
+			!matches!(lost, Reason::OutOfView | Reason::SchedulingParentNotInScope | Reason::SessionEnded)
+		},
+		_ => true,
+	}
+}
+
+/// Whether a reason of the relay chain means that the candidate is not, or never was, what it was on chain.
+fn takes_back(reason: Reason, on_chain: Stage) -> bool {
+	match on_chain {
+		Stage::Backed => true,
+		Stage::Included => reason == Reason::RelayForkLost,
+		_ => false,
+	}
+}
+
+/// Whether a candidate that is lost for a reason may have waited in vain for the one that it builds on.
+fn waits_for_parent(reason: Reason) -> bool {
+	matches!(
+		reason,
+		Reason::OutOfView
+			| Reason::SchedulingParentNotInScope
+			| Reason::UnknownParentHead
+			| Reason::NotBacked
+	)
 }

@@ -1,10 +1,10 @@
 //! All candidates of which a node knows, within bounds.
 
 use crate::record::{is_proof, LossRecord, Outcome, Record, LOSSES_MAX, STAGES_MAX};
-use headway_machine::{Loss, Reason, Sizes, Stage, Trace};
-use headway_primitives::{CandidateHash, ParaId};
+use headway_machine::{LeafContext, Loss, Reason, Sizes, Stage, Trace};
+use headway_primitives::{CandidateHash, CoreIndex, ParaId};
 use std::{
-	collections::{BTreeMap, VecDeque},
+	collections::{BTreeMap, BTreeSet, VecDeque},
 	time::Duration,
 };
 
@@ -37,6 +37,7 @@ pub type Tally = BTreeMap<(Loss, Reason), u64>;
 /// | candidates of a para | [`Limits::candidates_per_para`], the oldest goes first. Candidates that were only offered, by anybody who calls himself a collator, take at most half of them |
 /// | records | see [`Record`]; with the default limits all together stay below 32 MiB |
 /// | tallies | kinds of loss times reasons |
+/// | unserved cores | claims in the claim queue of the newest leaf |
 ///
 /// Messages about candidates that are not known are counted, and leave nothing else behind.
 #[derive(Debug, Default)]
@@ -46,6 +47,8 @@ pub struct Lifecycle {
 	owners: BTreeMap<CandidateHash, ParaId>,
 	/// What was lost of no para, or of one that there is no room for.
 	elsewhere: Tally,
+	/// Cores that paras have claims on, but whose group has no validators, at the newest leaf.
+	unserved: BTreeMap<ParaId, BTreeSet<CoreIndex>>,
 	/// Counts traces: the clock of "longest ago".
 	traces: u64,
 }
@@ -55,9 +58,26 @@ struct Para {
 	/// In the order in which they were first heard of.
 	candidates: VecDeque<Record>,
 	tally: Tally,
+	/// What of that named no candidate.
+	nameless_tally: Tally,
 	/// The newest loss without a candidate's hash.
 	nameless: Option<LossRecord>,
 	last_active: u64,
+}
+
+impl Para {
+	/// The candidate that one which is lost builds on, if it is known, and no such candidate was ever backed on the relay chain.
+	fn parent_not_backed(&self, candidate: CandidateHash, lost: &Trace) -> Option<CandidateHash> {
+		let known = self.candidates.iter().rev().find(|record| record.candidate == candidate)?;
+		let parent_head = known.parent_head.or(lost.parent_head)?;
+		let is_parent =
+			|record: &&Record| record.output_head == Some(parent_head) && record.candidate != candidate;
+		// The same head may be that of several, which a collator made one after the other.
+		let mut parents = self.candidates.iter().rev().filter(is_parent);
+		let newest = parents.next()?;
+		let was_backed = newest.was_backed() || parents.any(Record::was_backed);
+		(!was_backed).then_some(newest.candidate)
+	}
 }
 
 /// A stage that a candidate just reached for the first time.
@@ -91,8 +111,12 @@ pub struct ParaSnapshot {
 	pub candidates: Vec<Record>,
 	/// All losses since the node was started.
 	pub tally: Tally,
+	/// Those of them that named no candidate.
+	pub nameless: Tally,
 	/// The newest loss of a candidate that is still lost.
 	pub last_loss: Option<LastLoss>,
+	/// Its cores that have no validators, at the newest leaf: there are more cores than validators.
+	pub cores_without_validators: BTreeSet<CoreIndex>,
 }
 
 impl Lifecycle {
@@ -136,10 +160,32 @@ impl Lifecycle {
 		if let (Some((loss, _)), Some(reason)) = (trace.loss(), self.telling(trace)) {
 			let owner = trace.candidate.and_then(|candidate| self.owners.get(&candidate).copied());
 			let known = owner.or(trace.para).and_then(|para| self.paras.get_mut(&para));
-			let tally = known.map_or(&mut self.elsewhere, |para| &mut para.tally);
-			*tally.entry((loss, reason)).or_default() += 1;
+			let count = |tally: &mut Tally| *tally.entry((loss, reason)).or_default() += 1;
+			match known {
+				Some(para) => {
+					count(&mut para.tally);
+					if trace.candidate.is_none() {
+						count(&mut para.nameless_tally);
+					}
+				},
+				None => count(&mut self.elsewhere),
+			}
 		}
 		advance
+	}
+
+	/// Takes note of what a new leaf says of cores: on those that have no validators, nothing can be backed, and so nobody hears of a
+	/// candidate.
+	pub fn leaf(&mut self, leaf: &LeafContext) {
+		self.unserved.clear();
+		let block = &leaf.block;
+		for (core, claims) in &block.claim_queue {
+			if block.session.group(block.group_for_core(*core)).unwrap_or_default().is_empty() {
+				for para in claims {
+					self.unserved.entry(*para).or_default().insert(*core);
+				}
+			}
+		}
 	}
 
 	/// Why something is lost, by a trace that was recorded: the exact reason, where the trace itself only says that the
@@ -147,7 +193,7 @@ impl Lifecycle {
 	pub fn telling(&self, trace: &Trace) -> Option<Reason> {
 		let record = trace.candidate.and_then(|candidate| self.candidate(&candidate));
 		let exact = record.and_then(|record| record.telling(trace));
-		exact.or_else(|| trace.loss().map(|(_, reason)| reason))
+		exact.or_else(|| trace.loss().and_then(|_| trace.telling()))
 	}
 
 	fn record_candidate(&mut self, candidate: CandidateHash, trace: &Trace) -> Option<Advance> {
@@ -174,11 +220,15 @@ impl Lifecycle {
 			},
 		};
 		let known = self.paras.get_mut(&para)?;
-		if loss.is_none() {
-			known.last_active = self.traces;
-		}
+		let parent = match loss {
+			Some(_) => known.parent_not_backed(candidate, trace),
+			None => {
+				known.last_active = self.traces;
+				None
+			},
+		};
 		let record = known.candidates.iter_mut().rev().find(|record| record.candidate == candidate)?;
-		let stage = record.apply(trace)?;
+		let stage = record.apply(trace, parent)?;
 		Some(Advance { para, stage, since_advertised: record.since_advertised(stage) })
 	}
 
@@ -194,7 +244,7 @@ impl Lifecycle {
 		known.nameless = Some(LossRecord {
 			loss,
 			reason,
-			because: None,
+			because: trace.telling().filter(|telling| *telling != reason),
 			evidence: trace.evidence,
 			subsystem: trace.subsystem,
 			first,
@@ -211,7 +261,13 @@ impl Lifecycle {
 
 	/// What is known of a para, with its newest candidates.
 	pub fn para(&self, para: ParaId, limit: usize) -> Option<ParaSnapshot> {
-		let known = self.paras.get(&para)?;
+		let cores_without_validators = self.unserved.get(&para).cloned().unwrap_or_default();
+		let nothing = Para::default();
+		let known = match self.paras.get(&para) {
+			Some(known) => known,
+			None if cores_without_validators.is_empty() => return None,
+			None => &nothing,
+		};
 		let of_candidates = known.candidates.iter().filter_map(|record| match record.outcome() {
 			Outcome::Lost(loss) => Some(LastLoss { candidate: Some(record.candidate), loss }),
 			_ => None,
@@ -222,6 +278,8 @@ impl Lifecycle {
 			known: known.candidates.len(),
 			candidates: known.candidates.iter().rev().take(limit).cloned().collect(),
 			tally: known.tally.clone(),
+			nameless: known.nameless_tally.clone(),
+			cores_without_validators,
 			last_loss: of_candidates.chain(nameless).max_by_key(|last| last.loss.last),
 		})
 	}

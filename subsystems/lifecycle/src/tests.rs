@@ -4,13 +4,14 @@ pub(crate) mod arbitrary;
 
 use crate::*;
 use headway_machine::{
-	testing, BlockRef, Evidence, LeafContext, Loss, Reason, Stage, Timestamp, Trace, RELAY_CHAIN,
+	testing, BlockContext, BlockRef, Evidence, LeafContext, Loss, Reason, Stage, Timestamp, Trace,
+	RELAY_CHAIN,
 };
 use headway_primitives::{
 	CandidateDescriptorV2, CandidateEvent, CandidateHash, CandidateReceiptV2, ClaimQueue, CoreIndex,
 	GroupIndex, Hash, HeadData, ParaId, ValidationCodeHash,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 const PARA: ParaId = ParaId(2000);
 const COLLATOR_PROTOCOL: &str = "collator-protocol";
@@ -218,6 +219,95 @@ fn what_goes_on_after_a_loss_is_not_lost() {
 	assert_eq!(record.outcome(), Outcome::Underway(Stage::Fetched));
 }
 
+fn explanation(record: &Record) -> String {
+	match record.outcome() {
+		Outcome::Lost(loss) => loss.explanation(),
+		outcome => panic!("{outcome:?}"),
+	}
+}
+
+#[test]
+fn an_execution_that_ends_after_the_candidate_was_lost_does_not_bring_it_back() {
+	let lost = (2, BACKING, dropped(Reason::OutOfView));
+	let record = story(&[(1, BACKING, Stage::Seconded), lost, (3, "candidate-validation", Stage::Validated)]);
+	assert!(explanation(&record).starts_with("it was too late"), "{record:?}");
+	assert_eq!(
+		record.reached(Stage::Validated).map(|reached| reached.first),
+		Some(at(3)),
+		"it is told all the same"
+	);
+	// What failed for another reason, and was tried again, goes on.
+	let failed = (2, BACKING, dropped(Reason::PovUnavailable));
+	let record =
+		story(&[(1, BACKING, Stage::Introduced), failed, (3, "candidate-validation", Stage::Validated)]);
+	assert_eq!(record.outcome(), Outcome::Underway(Stage::Validated));
+	// Back in view, as with a fork that comes back.
+	let record =
+		story(&[(1, BACKING, Stage::Seconded), lost, (3, "prospective-parachains", Stage::Introduced)]);
+	assert_eq!(record.outcome(), Outcome::Underway(Stage::Introduced));
+	// That its data is here, or with others, says nothing.
+	let record = story(&[(1, BACKING, Stage::Seconded), lost, (3, "availability", Stage::ChunkStored)]);
+	assert!(matches!(record.outcome(), Outcome::Lost(_)));
+}
+
+/// A trace of candidate `n`, which leads from one head to another.
+fn on(n: u64, parent: u64, output: u64, ms: u64, subsystem: &'static str, stage: Stage) -> Trace {
+	let mut trace = of(PARA, n, ms, subsystem, stage)
+		.scheduling_parent(testing::hash(9))
+		.parent_head(testing::hash(parent));
+	trace.relay_parent = Some(testing::hash(8));
+	trace.output_head = Some(testing::hash(output));
+	trace
+}
+
+#[test]
+fn the_children_of_what_was_never_backed_name_it() {
+	let late = dropped(Reason::SchedulingParentNotInScope);
+	let mut lifecycle = Lifecycle::default();
+	lifecycle.record(&on(1, 100, 101, 1, COLLATOR_PROTOCOL, Stage::Fetched));
+	lifecycle.record(&on(2, 101, 102, 2, "prospective-parachains", Stage::Introduced));
+	lifecycle.record(&on(1, 100, 101, 3, BACKING, dropped(Reason::OutOfView)));
+	let lost = on(2, 101, 102, 4, "prospective-parachains", late);
+	lifecycle.record(&lost);
+	let child = lifecycle.candidate(&hash(2)).unwrap();
+	let words = format!("the candidate that it builds on, {:?}, was never backed", hash(1));
+	assert_eq!(explanation(child), words);
+	assert_eq!(lifecycle.telling(&lost), Some(Reason::ParentNotBacked));
+	// The parent itself was late: nothing is known of what it builds on.
+	assert!(explanation(lifecycle.candidate(&hash(1)).unwrap()).starts_with("it was too late"));
+
+	// Once the parent is backed, its child was late by itself.
+	lifecycle.record(&on(3, 200, 201, 5, RELAY_CHAIN, Stage::Backed));
+	lifecycle.record(&on(4, 201, 202, 6, BACKING, Stage::Seconded));
+	lifecycle.record(&on(4, 201, 202, 7, BACKING, late));
+	assert!(explanation(lifecycle.candidate(&hash(4)).unwrap()).starts_with("its scheduling parent"));
+	// So it is if another candidate with the same head was.
+	lifecycle.record(&on(5, 200, 201, 8, BACKING, Stage::Seconded));
+	lifecycle.record(&on(6, 201, 203, 9, BACKING, late));
+	assert!(explanation(lifecycle.candidate(&hash(6)).unwrap()).starts_with("its scheduling parent"));
+}
+
+#[test]
+fn who_saw_the_receipt_knows_what_a_candidate_rests_on() {
+	let mut lifecycle = Lifecycle::default();
+	let offer = of(PARA, 1, 1, COLLATOR_PROTOCOL, Stage::Advertised).scheduling_parent(testing::hash(1));
+	lifecycle.record(&offer.parent_head(testing::hash(2)));
+	let record = lifecycle.candidate(&hash(1)).unwrap();
+	assert_eq!((record.scheduling_parent, record.relay_parent), (Some(testing::hash(1)), None));
+	lifecycle.record(&on(1, 100, 101, 2, BACKING, Stage::Seconded));
+	// Nobody can offer it as another one now.
+	lifecycle.record(&of(PARA, 1, 3, COLLATOR_PROTOCOL, Stage::Advertised).parent_head(testing::hash(3)));
+	let record = lifecycle.candidate(&hash(1)).unwrap();
+	assert_eq!(
+		(record.scheduling_parent, record.relay_parent),
+		(Some(testing::hash(9)), Some(testing::hash(8)))
+	);
+	assert_eq!(
+		(record.parent_head, record.output_head),
+		(Some(testing::hash(100)), Some(testing::hash(101)))
+	);
+}
+
 #[test]
 fn the_relay_chain_has_the_last_word() {
 	let mut traces = vec![(1, BACKING, Stage::Backable), (2, RELAY_CHAIN, Stage::Backed)];
@@ -349,6 +439,112 @@ fn what_is_on_the_finalized_branch_is_final_and_nothing_else() {
 	// The fork that lost is forgotten.
 	assert_eq!(chain.finalized(at(5), block(11, 100)), []);
 	assert_eq!(stages(&chain.finalized(at(6), block(12, 0))), [("finalized", receipt(4).hash(), 12)]);
+}
+
+fn record(lifecycle: &mut Lifecycle, traces: &[Trace]) {
+	for trace in traces {
+		lifecycle.record(trace);
+	}
+}
+
+/// All that is remembered after these leaves, and after a block was finalized.
+fn after(leaves: &[LeafContext], finalized: Option<BlockRef>) -> Lifecycle {
+	let (mut chain, mut lifecycle) = (ChainEvents::default(), Lifecycle::default());
+	for (ms, leaf) in (1..).zip(leaves) {
+		record(&mut lifecycle, &chain.leaf(at(ms), leaf));
+	}
+	if let Some(block) = finalized {
+		record(&mut lifecycle, &chain.finalized(at(100), block));
+	}
+	lifecycle
+}
+
+#[test]
+fn what_was_backed_on_a_fork_that_lost_is_told_so_with_both_blocks() {
+	let one = receipt(1).hash();
+	// Backed in block 10 of one fork, and included there; backed in block 11 of the other.
+	let mut leaves = vec![
+		leaf(10, 100, 9, vec![backed(1), backed(3)]),
+		leaf(10, 0, 9, vec![backed(2)]),
+		leaf(11, 100, 110, vec![included(1)]),
+		leaf(11, 0, 10, vec![backed(3)]),
+	];
+	let outcome = |lifecycle: &Lifecycle, n: u64| lifecycle.candidate(&receipt(n).hash()).unwrap().outcome();
+	let undecided = after(&leaves, None);
+	assert_eq!(outcome(&undecided, 1), Outcome::Included);
+
+	let decided = after(&leaves, Some(block(10, 0)));
+	let told = explanation(decided.candidate(&one).unwrap());
+	let (lost, instead) = (block(10, 100), block(10, 0));
+	assert_eq!(
+		told,
+		format!("it was backed in {lost}, which lost its fork: the chain went on with {instead}")
+	);
+	assert!(told.contains("relay block #10 (0x"), "{told}");
+	assert_eq!(decided.para(PARA, 9).unwrap().tally, [((Loss::Dropped, Reason::RelayForkLost), 1)].into());
+	// The others are on the chain, one of them because it was backed again.
+	assert_eq!((outcome(&decided, 2), outcome(&decided, 3)), (Outcome::Backed, Outcome::Backed));
+
+	// It may be backed again later.
+	let mut chain = ChainEvents::default();
+	let mut lifecycle = Lifecycle::default();
+	leaves.push(leaf(12, 0, 11, vec![backed(1)]));
+	for leaf in &leaves[..4] {
+		record(&mut lifecycle, &chain.leaf(at(1), leaf));
+	}
+	record(&mut lifecycle, &chain.finalized(at(2), block(10, 0)));
+	record(&mut lifecycle, &chain.leaf(at(3), &leaves[4]));
+	assert_eq!(outcome(&lifecycle, 1), Outcome::Backed);
+}
+
+#[test]
+fn only_a_block_whose_place_is_taken_lost_its_fork() {
+	// Block 11 was never seen, so that block 10 is not known to be on the branch. Nor is it known not to be.
+	let lifecycle = after(&[leaf(10, 0, 9, vec![backed(1)]), leaf(12, 0, 11, vec![])], Some(block(12, 0)));
+	assert_eq!(lifecycle.candidate(&receipt(1).hash()).unwrap().outcome(), Outcome::Backed);
+}
+
+#[test]
+fn what_a_session_takes_off_its_core_is_told_so() {
+	let in_session = |index, mut leaf: LeafContext| {
+		let session = testing::session(index, &[], Vec::new(), None);
+		leaf.block = Arc::new(BlockContext { session, ..(*leaf.block).clone() });
+		leaf
+	};
+	let leaves = [
+		in_session(4, leaf(10, 0, 9, vec![backed(1), backed(2)])),
+		in_session(5, leaf(11, 0, 10, vec![included(2), backed(3)])),
+		in_session(5, leaf(12, 0, 11, vec![backed(4)])),
+		in_session(5, leaf(13, 0, 12, vec![])),
+	];
+	let lifecycle = after(&leaves, None);
+	let record = |n| lifecycle.candidate(&receipt(n).hash()).unwrap();
+	for n in [1, 3] {
+		let told = explanation(record(n));
+		let last = block(11, 0);
+		assert!(told.starts_with(&format!("session 4 ended with {last}")), "{told}");
+		assert!(told.contains("not included"), "{told}");
+	}
+	assert_eq!((record(2).outcome(), record(4).outcome()), (Outcome::Included, Outcome::Backed));
+}
+
+#[test]
+fn a_core_without_validators_is_told_as_long_as_it_is_one() {
+	let at_cores = |groups: Vec<Vec<u32>>| {
+		let session = testing::session(1, &testing::validator_keys(2), groups, None);
+		let claims =
+			[(0, 2000), (1, 2001), (2, 2002)].map(|(core, para)| (CoreIndex(core), [ParaId(para)].into()));
+		testing::leaf(testing::block(10, &session, claims.into()), Vec::new())
+	};
+	let mut lifecycle = Lifecycle::default();
+	lifecycle.leaf(&at_cores(vec![vec![0], vec![1], vec![]]));
+	assert!(lifecycle.para(PARA, 9).is_none());
+	let para = lifecycle.para(ParaId(2002), 9).expect("there is something to be said of it");
+	assert_eq!((para.known, para.cores_without_validators), (0, [CoreIndex(2)].into()));
+	// As groups rotate, it may be another one.
+	lifecycle.leaf(&at_cores(vec![vec![0], vec![], vec![1]]));
+	assert!(lifecycle.para(ParaId(2002), 9).is_none());
+	assert!(lifecycle.para(ParaId(2001), 9).is_some());
 }
 
 #[test]

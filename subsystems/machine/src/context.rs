@@ -1,5 +1,6 @@
 //! What is known of sessions, relay blocks and leaves: fetched once by the driver, the same for all machines.
 
+use crate::BlockRef;
 use headway_primitives::{
 	constraints::{Constraints, RelayParentInfo},
 	AsyncBackingParams, AuthorityDiscoveryId, BlockNumber, CandidateEvent, CandidateHash, ClaimQueue,
@@ -113,6 +114,11 @@ impl BlockContext {
 	pub fn local_assignment(&self) -> Option<(GroupIndex, CoreIndex)> {
 		let group = self.session.group_of(self.session.local_validator?)?;
 		Some((group, self.core_for_group(group)))
+	}
+
+	/// Its number and hash.
+	pub fn to_ref(&self) -> BlockRef {
+		BlockRef { number: self.number, hash: self.hash }
 	}
 
 	/// This block as a relay parent.

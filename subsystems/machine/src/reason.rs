@@ -94,17 +94,41 @@ impl Reason {
 			| NoClaimQueueSlot
 			| NoClaimInReach
 			| SynchronousBacking
+			| CoreWithoutValidators
 			| ForkChoice
 			| Cycle
 			| MultiplePaths
 			| ConflictsWithPending
 			| UnknownParentHead
+			| ParentNotBacked
 			| ConstraintsNotMet
 			| CannotFollowChain
 			| CodeHashMismatch => Nature::Place,
 			TooFewVotes | CodeMissing | ExecutionFailed | FetchFailed | FetchTimeout | PovUnavailable
 			| ChunkUnavailable | InvalidChunk | InvalidResponse | StorageFailed | EncodingFailed
-			| OutOfView | NotRequested | NotBacked | AvailabilityTimeout | CapacityReached => Nature::Circumstance,
+			| RelayForkLost | SessionEnded | OutOfView | NotRequested | NotBacked | AssemblyTimeout
+			| CapacityReached => Nature::Circumstance,
+		}
+	}
+
+	/// How far behind what happened it lies. Where several nodes lost the same candidate, the highest one explains it: the others
+	/// only saw what followed.
+	pub fn depth(self) -> u8 {
+		use Reason::*;
+		match self {
+			// Others have a reason.
+			NotRequested | NotBacked => 1,
+			// It waited in vain, or came to the wrong one.
+			OutOfView
+			| SchedulingParentNotInScope
+			| UnknownSchedulingParent
+			| UnknownParentHead
+			| CannotFollowChain
+			| NotAssigned
+			| NotValidator => 2,
+			ParentNotBacked => 3,
+			reason if reason.nature() == Nature::Noise => 0,
+			_ => 4,
 		}
 	}
 
@@ -120,27 +144,34 @@ impl Reason {
 			UnexpectedMessage => "nobody had reason to send the message",
 			ExcessiveMessages => "its sender had sent more at that relay block than it may",
 			DuplicateMessage => "the same had come before",
-			UnknownSchedulingParent => "its relay parent is not, or not yet, in the node's view of the relay chain",
-			SchedulingParentNotInScope => "its relay parent may not schedule candidates at this time, or no longer",
+			UnknownSchedulingParent => {
+				"its scheduling parent is not, or not yet, in the node's view of the relay chain"
+			},
+			SchedulingParentNotInScope => {
+				"its scheduling parent may not schedule candidates at this time, or no longer"
+			},
 			RelayParentNotInScope => "its relay parent is too old",
 			RelayParentMovedBackwards => "its relay parent is older than that of the candidate that it builds on",
 			UnknownSession => "the session of its relay parent is not known",
 			TooFewValidators => "the session has one validator, and erasure coding takes at least two",
 			TooManyValidators => "the session has more validators than erasure coding can serve",
-			SessionMismatch => "it names another session than its relay parent's",
+			SessionMismatch => "it names another session than that of its relay parent or scheduling parent",
 			NotAssigned => "the core that it is for is not the validator's group's",
-			ParaNotScheduled => "its parachain has no core at its relay parent",
+			ParaNotScheduled => "its parachain has no core at its scheduling parent",
 			NoClaimQueueSlot => {
-				"the parachain's places in the claim queue were taken by other candidates of that relay parent"
+				"the parachain's places in the claim queue were taken by other candidates of that scheduling parent"
 			},
 			NoClaimInReach => {
-				"its parachain has no place in the claim queue of that core any more for which its relay parent is not too old"
+				"its parachain has no place in the claim queue of that core any more for which its scheduling parent is not too old"
 			},
 			NotValidator => "the validator that should speak for it is none in this session",
 			SynchronousBacking => {
 				"backing is synchronous: it has to build on the newest relay block and on the included head"
 			},
 			TopologyUnknown => "the gossip topology of the session is not known yet",
+			RelayForkLost => "the relay block that it rests on lost its fork",
+			SessionEnded => "the session of its scheduling parent ended",
+			CoreWithoutValidators => "its core has no validators",
 			AlreadyKnown => "the node had it already",
 			ForkChoice => "it lost a fork: of the candidates on that parent, another one has the place in the chain",
 			Cycle => "it leads back to a head that the chain had before",
@@ -149,6 +180,7 @@ impl Reason {
 				"it is on a losing fork: another candidate on that parent is backed on the relay chain already"
 			},
 			UnknownParentHead => "the parachain block that it builds on never arrived",
+			ParentNotBacked => "the candidate that it builds on was never backed",
 			ConstraintsNotMet => "it breaks a limit of the relay chain, as for messages, code upgrades or sizes",
 			CannotFollowChain => "it has no place behind the candidates that the node knows of its parachain",
 			DescriptorVersion => "its descriptor has a version that is unknown or not enabled",
@@ -175,14 +207,14 @@ impl Reason {
 			InvalidResponse => "the answer to a request for it did not decode",
 			StorageFailed => "this node's database failed",
 			EncodingFailed => "this node failed to erasure-code its data",
-			OutOfView => "it was too late: its relay parent left the view before it came far enough",
+			OutOfView => "it was too late: its scheduling parent left the view before it came far enough",
 			NotRequested => {
 				"no validator asked for it in time: those of its group were out of reach, or have a reason, which they tell"
 			},
 			NotBacked => {
 				"validators have it, but it was not backed in time: those of its group have a reason, which they tell"
 			},
-			AvailabilityTimeout => "it was backed, but not included in time: its data did not become available",
+			AssemblyTimeout => "what goes into a relay block was not known in time",
 			CapacityReached => "this node was busy with too many others",
 		}
 	}
@@ -198,15 +230,37 @@ impl Reason {
 				"it is on a losing fork: another candidate, {candidate:?}, holds the place on parent head \
 				 {parent_head:?}, because it is backed on the relay chain already"
 			),
-			(Self::OutOfView, Some(Evidence::LeftView { number, blocks_ago })) => {
+			(
+				Self::OutOfView | Self::SchedulingParentNotInScope,
+				Some(Evidence::LeftView { number, blocks_ago }),
+			) => {
 				let since = match blocks_ago {
 					0 => "with the newest relay block".into(),
 					1 => "one relay block earlier".into(),
 					more => format!("{more} relay blocks earlier"),
 				};
 				format!(
-					"it was too late: its relay parent, block #{number}, left the allowed ancestry {since}"
+					"it was too late: its scheduling parent, block #{number}, left the allowed ancestry {since}"
 				)
+			},
+			(Self::RelayForkLost, Some(Evidence::LostFork { lost, instead })) => {
+				format!("its scheduling parent, {lost}, lost its fork: the chain went on with {instead}")
+			},
+			(Self::RelayForkLost, Some(Evidence::BackedOnLostFork { lost, instead })) => {
+				format!("it was backed in {lost}, which lost its fork: the chain went on with {instead}")
+			},
+			(Self::SessionEnded, Some(Evidence::SessionEnded { session, last, was_backed })) => {
+				let what = match was_backed {
+					true => "what was backed but not included was taken off its core",
+					false => "its scheduling parent may not schedule candidates any more",
+				};
+				format!("session {session} ended with {last}: {what}")
+			},
+			(Self::ParentNotBacked, Some(Evidence::Parent { candidate })) => {
+				format!("the candidate that it builds on, {candidate:?}, was never backed")
+			},
+			(Self::CoreWithoutValidators, Some(Evidence::Core { core })) => {
+				format!("core {} has no validators", core.0)
 			},
 			_ => self.explanation().into(),
 		}
@@ -261,7 +315,8 @@ impl Stage {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use headway_primitives::{CandidateHash, Hash};
+	use crate::{BlockRef, Timestamp, Trace};
+	use headway_primitives::{CandidateHash, CoreIndex, Hash};
 	use std::collections::BTreeSet;
 	use strum::IntoEnumIterator;
 
@@ -291,6 +346,32 @@ mod tests {
 		for reason in Reason::iter() {
 			assert_eq!(reason.explanation_with(None), reason.explanation());
 		}
+	}
+
+	#[test]
+	fn what_proves_a_reason_says_more_than_it() {
+		let block = |number, byte| BlockRef { number, hash: Hash::repeat_byte(byte) };
+		let (lost, instead) = (block(7, 1), block(7, 2));
+		let candidate = CandidateHash(Hash::repeat_byte(3));
+		let proofs = [
+			Evidence::LostFork { lost, instead },
+			Evidence::BackedOnLostFork { lost, instead },
+			Evidence::SessionEnded { session: 4, last: lost, was_backed: false },
+			Evidence::SessionEnded { session: 4, last: lost, was_backed: true },
+			Evidence::Parent { candidate },
+			Evidence::Core { core: CoreIndex(2) },
+		];
+		let mut seen = BTreeSet::new();
+		for evidence in proofs {
+			let reason = evidence.reason().expect("it proves one");
+			let text = reason.explanation_with(Some(evidence));
+			assert_ne!(text, reason.explanation());
+			assert!(seen.insert(text.clone()), "{text} says two things");
+			let trace = Trace::new(Timestamp::default(), "test", Stage::Dropped(Reason::OutOfView));
+			assert_eq!(trace.evidence(Some(evidence)).explanation(), text);
+		}
+		let fork = Reason::RelayForkLost.explanation_with(Some(Evidence::LostFork { lost, instead }));
+		assert!(fork.contains(&lost.to_string()) && fork.contains(&instead.to_string()), "{fork}");
 	}
 
 	#[test]

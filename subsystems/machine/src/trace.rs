@@ -4,8 +4,11 @@
 //! says which. What the reasons mean in plain words stands in [`crate::reason`].
 
 use crate::{Loss, Timestamp};
-use headway_primitives::{BlockNumber, CandidateHash, Hash, ParaId};
-use strum::{EnumIter, IntoStaticStr};
+use headway_primitives::{
+	BlockNumber, CandidateDescriptorV2, CandidateHash, CoreIndex, Hash, ParaId, SessionIndex,
+};
+use std::fmt;
+use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
 /// The `subsystem` of what the relay chain itself says of candidates.
 pub const RELAY_CHAIN: &str = "relay-chain";
@@ -19,6 +22,12 @@ pub struct BlockRef {
 	pub hash: Hash,
 }
 
+impl fmt::Display for BlockRef {
+	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+		write!(f, "relay block #{} ({:?})", self.number, self.hash)
+	}
+}
+
 /// What a loss rests on: what goes into its explanation beyond the reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Evidence {
@@ -29,13 +38,59 @@ pub enum Evidence {
 		/// Hash of the head that both build on.
 		parent_head: Hash,
 	},
-	/// The relay parent is not in the allowed ancestry of any leaf any more.
+	/// The scheduling parent is not in the allowed ancestry of any leaf any more.
 	LeftView {
 		/// Its number.
 		number: BlockNumber,
 		/// Relay blocks since it left.
 		blocks_ago: BlockNumber,
 	},
+	/// The scheduling parent is not on the chain any more: it lost its fork.
+	LostFork {
+		/// The scheduling parent.
+		lost: BlockRef,
+		/// The block on the chain that has its number.
+		instead: BlockRef,
+	},
+	/// The relay block in which the candidate was backed is not on the chain any more: it lost its fork.
+	BackedOnLostFork {
+		/// The block that backed it.
+		lost: BlockRef,
+		/// The block on the chain that has its number.
+		instead: BlockRef,
+	},
+	/// The session of the scheduling parent is over.
+	SessionEnded {
+		/// The session.
+		session: SessionIndex,
+		/// Its last block.
+		last: BlockRef,
+		/// Whether the candidate was backed, and waited for availability.
+		was_backed: bool,
+	},
+	/// The candidate that it builds on is not on the relay chain.
+	Parent {
+		/// The other candidate.
+		candidate: CandidateHash,
+	},
+	/// Its core has no validators.
+	Core {
+		/// The core.
+		core: CoreIndex,
+	},
+}
+
+impl Evidence {
+	/// The reason that it proves, which lies behind the one that a machine gave; none if it only says more about that.
+	pub fn reason(&self) -> Option<Reason> {
+		match self {
+			Self::Rival { .. } | Self::LeftView { .. } => None,
+			Self::LostFork { .. } | Self::BackedOnLostFork { .. } => Some(Reason::RelayForkLost),
+			Self::SessionEnded { .. } => Some(Reason::SessionEnded),
+			Self::Parent { .. } => Some(Reason::ParentNotBacked),
+			Self::Core { .. } => Some(Reason::CoreWithoutValidators),
+		}
+	}
 }
 
 /// Something that happened to a candidate, or to a message about one.
@@ -49,8 +104,14 @@ pub struct Trace {
 	pub candidate: Option<CandidateHash>,
 	/// Its para, as far as it is known.
 	pub para: Option<ParaId>,
-	/// Its scheduling parent (the relay parent, before descriptors of version 3), as far as it is known.
+	/// Its scheduling parent, as far as it is known; for what is about no candidate, the relay block that it is about.
+	pub scheduling_parent: Option<Hash>,
+	/// Its relay parent, as far as it is known. Only descriptors of version 3 have another one than the scheduling parent.
 	pub relay_parent: Option<Hash>,
+	/// Hash of the head that it builds on, as far as it is known.
+	pub parent_head: Option<Hash>,
+	/// Hash of the head that it produces, as far as it is known.
+	pub output_head: Option<Hash>,
 	/// For what the relay chain says: the block that says it.
 	pub block: Option<BlockRef>,
 	/// What happened.
@@ -62,8 +123,19 @@ pub struct Trace {
 impl Trace {
 	/// Something that happened to a candidate.
 	pub fn new(at: Timestamp, subsystem: &'static str, stage: Stage) -> Self {
-		let (candidate, para, relay_parent, block, evidence) = (None, None, None, None, None);
-		Self { at, subsystem, candidate, para, relay_parent, block, stage, evidence }
+		Self {
+			at,
+			subsystem,
+			candidate: None,
+			para: None,
+			scheduling_parent: None,
+			relay_parent: None,
+			parent_head: None,
+			output_head: None,
+			block: None,
+			stage,
+			evidence: None,
+		}
 	}
 
 	/// About this candidate.
@@ -78,9 +150,24 @@ impl Trace {
 		self
 	}
 
-	/// At this relay block.
-	pub fn relay_parent(mut self, relay_parent: Hash) -> Self {
-		self.relay_parent = Some(relay_parent);
+	/// Scheduled by this relay block, or about it.
+	pub fn scheduling_parent(mut self, scheduling_parent: Hash) -> Self {
+		self.scheduling_parent = Some(scheduling_parent);
+		self
+	}
+
+	/// About a candidate with this descriptor.
+	pub fn descriptor(mut self, descriptor: &CandidateDescriptorV2) -> Self {
+		self.para = Some(descriptor.para_id);
+		self.scheduling_parent = Some(descriptor.scheduling_parent());
+		self.relay_parent = Some(descriptor.relay_parent);
+		self.output_head = Some(descriptor.para_head);
+		self
+	}
+
+	/// About a candidate that builds on this head.
+	pub fn parent_head(mut self, parent_head: Hash) -> Self {
+		self.parent_head = Some(parent_head);
 		self
 	}
 
@@ -100,9 +187,17 @@ impl Trace {
 	/// "because", else of one that begins with "the candidate".
 	pub fn explanation(&self) -> String {
 		match self.stage {
-			Stage::Dropped(reason) | Stage::NoPlace(reason) => reason.explanation_with(self.evidence),
+			Stage::Dropped(reason) | Stage::NoPlace(reason) => {
+				self.telling().unwrap_or(reason).explanation_with(self.evidence)
+			},
 			stage => stage.explanation().into(),
 		}
+	}
+
+	/// For a drop, or where there is no place: why, by what it rests on if that proves a reason, else by what the machine says.
+	pub fn telling(&self) -> Option<Reason> {
+		let (Stage::Dropped(reason) | Stage::NoPlace(reason)) = self.stage else { return None };
+		Some(self.evidence.and_then(|evidence| evidence.reason()).unwrap_or(reason))
 	}
 
 	/// For a drop: what is lost by it, and why.
@@ -188,6 +283,9 @@ pub enum Reason {
 	NotValidator,
 	SynchronousBacking,
 	TopologyUnknown,
+	RelayForkLost,
+	SessionEnded,
+	CoreWithoutValidators,
 	// -- the candidate against its chain
 	AlreadyKnown,
 	ForkChoice,
@@ -195,6 +293,7 @@ pub enum Reason {
 	MultiplePaths,
 	ConflictsWithPending,
 	UnknownParentHead,
+	ParentNotBacked,
 	ConstraintsNotMet,
 	CannotFollowChain,
 	// -- the candidate itself
@@ -227,7 +326,7 @@ pub enum Reason {
 	OutOfView,
 	NotRequested,
 	NotBacked,
-	AvailabilityTimeout,
+	AssemblyTimeout,
 	CapacityReached,
 }
 
@@ -235,5 +334,10 @@ impl Reason {
 	/// The reason as a metric label.
 	pub fn label(self) -> &'static str {
 		self.into()
+	}
+
+	/// The reason with this label.
+	pub fn from_label(label: &str) -> Option<Self> {
+		Self::iter().find(|reason| reason.label() == label)
 	}
 }

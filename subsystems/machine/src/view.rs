@@ -1,6 +1,6 @@
 //! Our view: the active leaves and the blocks under them that candidates may be scheduled by.
 
-use crate::{BlockContext, Evidence, LeafContext, LeavesUpdate};
+use crate::{BlockContext, BlockRef, Evidence, LeafContext, LeavesUpdate};
 use headway_primitives::{BlockNumber, Hash};
 use std::{
 	collections::{BTreeMap, VecDeque},
@@ -25,10 +25,12 @@ pub struct View {
 /// A block that left the view.
 #[derive(Clone, Copy, Debug)]
 struct Left {
-	hash: Hash,
-	number: BlockNumber,
+	block: BlockRef,
+	parent: Hash,
 	/// Number of the newest leaf then.
 	at: BlockNumber,
+	/// That it lost its fork, or that its session ended, if it was so.
+	why: Option<Evidence>,
 }
 
 impl View {
@@ -46,11 +48,44 @@ impl View {
 		}
 		let after = self.blocks();
 		let at = self.newest();
-		let left = before.into_values().filter(|block| !after.contains_key(&block.hash));
-		let left: Vec<_> = left.map(|block| Left { hash: block.hash, number: block.number, at }).collect();
+		let left = before.values().filter(|block| !after.contains_key(&block.hash));
+		let left: Vec<_> = left
+			.map(|block| Left { block: block.to_ref(), parent: block.parent_hash, at, why: None })
+			.collect();
 		self.left.extend(&left);
+		// Only now all blocks are known that lead to those that left.
+		let first = self.left.len() - left.len();
+		for (index, Left { block, .. }) in left.iter().enumerate() {
+			self.left[first + index].why =
+				before.get(&block.hash).and_then(|block| self.why_left(block, &after));
+		}
 		self.left.drain(..self.left.len().saturating_sub(LEFT_MAX));
-		left.into_iter().map(|block| block.hash).collect()
+		left.into_iter().map(|left| left.block.hash).collect()
+	}
+
+	/// Whether a block that leaves the view lost its fork, or its session ended; none if it only became too old.
+	fn why_left(&self, block: &BlockContext, after: &BTreeMap<Hash, Arc<BlockContext>>) -> Option<Evidence> {
+		let newest = self.leaves().map(|leaf| &leaf.block).max_by_key(|leaf| leaf.number)?;
+		let parent = |hash: &Hash| {
+			let left = || Some(self.left.iter().rev().find(|left| left.block.hash == *hash)?.parent);
+			after.get(hash).map(|block| block.parent_hash).or_else(left)
+		};
+		let mut at = newest.to_ref();
+		while at.number > block.number {
+			let Some(hash) = parent(&at.hash) else { break };
+			at = BlockRef { number: at.number - 1, hash };
+		}
+		if at.number == block.number && at.hash != block.hash {
+			return Some(Evidence::LostFork { lost: block.to_ref(), instead: at });
+		}
+		let session = block.session.index;
+		(session != newest.session.index).then(|| {
+			// The first block whose children are in the next session is the last one of this.
+			let next = newest.session.index;
+			let later = after.values().filter(|block| block.session.index == next);
+			let last = later.min_by_key(|block| block.number).map_or(newest.to_ref(), |block| block.to_ref());
+			Evidence::SessionEnded { session, last, was_backed: false }
+		})
 	}
 
 	/// Number of the newest leaf.
@@ -58,11 +93,12 @@ impl View {
 		self.leaves().map(|leaf| leaf.block.number).max().unwrap_or_default()
 	}
 
-	/// Since when a block is not in the view any more; none if it is, or left it too long ago, or never was.
+	/// Why, or else since when, a block is not in the view any more; none if it is, or left it too long ago, or never was.
 	pub fn left(&self, hash: &Hash) -> Option<Evidence> {
-		let Left { number, at, .. } = *self.left.iter().rev().find(|left| left.hash == *hash)?;
+		let Left { block, at, why, .. } = *self.left.iter().rev().find(|left| left.block.hash == *hash)?;
 		let blocks_ago = self.newest().saturating_sub(at);
-		(!self.contains(hash)).then_some(Evidence::LeftView { number, blocks_ago })
+		let since = Evidence::LeftView { number: block.number, blocks_ago };
+		(!self.contains(hash)).then_some(why.unwrap_or(since))
 	}
 
 	/// The active leaves, ascending by hash.
@@ -126,6 +162,47 @@ mod tests {
 		assert_eq!((view.left(&testing::hash(12)), view.left(&testing::hash(7))), (None, None));
 		(15..=14 + LEFT_MAX as u32).for_each(|number| follow(&mut view, number));
 		assert_eq!((view.left(&testing::hash(11)), view.left.len()), (None, LEFT_MAX));
+	}
+
+	#[test]
+	fn a_block_that_lost_its_fork_is_told_with_the_one_that_has_its_place() {
+		let mut view = View::default();
+		let follow = |view: &mut View, leaf: Arc<LeafContext>, gone: &[u64]| {
+			let deactivated = gone.iter().map(|block| testing::hash(*block)).collect();
+			view.update(&LeavesUpdate { activated: Some(leaf), deactivated })
+		};
+		// The fork's block 110 is not followed by any other. Finality goes past it when its number left the ancestry already.
+		let fork = |number| {
+			let mut leaf = (*leaf(1, number, 0)).clone();
+			let block = BlockContext { number, parent_hash: testing::hash(9), ..(*leaf.block).clone() };
+			leaf.block = Arc::new(block);
+			Arc::new(leaf)
+		};
+		follow(&mut view, leaf(0, 10, 2), &[]);
+		follow(&mut view, fork(10), &[]);
+		(11..=14).for_each(|number| drop(follow(&mut view, leaf(0, number, 2), &[u64::from(number) - 1])));
+		assert!(view.contains(&testing::hash(110)));
+		assert_eq!(follow(&mut view, leaf(0, 15, 2), &[14, 110]), [testing::hash(12), testing::hash(110)]);
+		let block = |hash| BlockRef { number: 10, hash: testing::hash(hash) };
+		let lost = Some(Evidence::LostFork { lost: block(110), instead: block(10) });
+		assert_eq!(view.left(&testing::hash(110)), lost);
+		assert_eq!(view.left(&testing::hash(12)), Some(Evidence::LeftView { number: 12, blocks_ago: 0 }));
+	}
+
+	#[test]
+	fn the_end_of_a_session_is_told_of_what_left_the_view_with_it() {
+		let mut view = View::default();
+		view.update(&LeavesUpdate { activated: Some(leaf(0, 10, 2)), deactivated: Vec::new() });
+		let mut next = (*leaf(0, 11, 0)).clone();
+		let session = testing::session(2, &[], Vec::new(), None);
+		next.block = Arc::new(BlockContext { session, ..(*next.block).clone() });
+		let last = next.block.to_ref();
+		let update = LeavesUpdate { activated: Some(Arc::new(next)), deactivated: vec![testing::hash(10)] };
+		view.update(&update);
+		let ended = Some(Evidence::SessionEnded { session: 1, last, was_backed: false });
+		for block in [8, 9, 10] {
+			assert_eq!(view.left(&testing::hash(block)), ended);
+		}
 	}
 
 	proptest! {

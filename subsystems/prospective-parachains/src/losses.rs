@@ -5,9 +5,9 @@
 //! on chain.
 
 use crate::{
-	candidate::Candidate, chain::Dropped, machine::dropped, scheduling_parent::SchedulingParent, Effect,
+	candidate::Candidate, chain::Dropped, machine::about, scheduling_parent::SchedulingParent, Effect,
 };
-use headway_machine::{Effects, Evidence, Reason, Timestamp};
+use headway_machine::{Effects, Evidence, Reason, Stage, Timestamp, View};
 use headway_primitives::{CandidateHash, Hash, ParaId};
 use std::{
 	collections::{BTreeMap, BTreeSet},
@@ -57,6 +57,7 @@ pub(crate) struct Change<'a> {
 	pub(crate) scheduling_parents: &'a BTreeMap<Hash, SchedulingParent>,
 	pub(crate) active_leaves: &'a BTreeSet<Hash>,
 	pub(crate) removed: &'a [SchedulingParent],
+	pub(crate) view: &'a View,
 }
 
 impl Change<'_> {
@@ -125,8 +126,14 @@ impl Losses {
 				false => self.settled.remove(&hash).is_some(),
 			};
 			if !was_settled && !change.passed_on(para, &hash) {
-				let trace = dropped(now, hash, para, candidate.scheduling_parent, reason);
-				effects.trace(trace.evidence(evidence));
+				let left = || match reason {
+					Reason::OutOfView | Reason::SchedulingParentNotInScope => {
+						change.view.left(&candidate.scheduling_parent)
+					},
+					_ => None,
+				};
+				let evidence = evidence.or_else(left);
+				effects.trace(about(now, Stage::Dropped(reason), &candidate).evidence(evidence));
 			}
 		}
 	}

@@ -9,9 +9,9 @@ use crate::{
 	Effect, Event, Refusal, Stats,
 };
 use headway_machine::{
-	BackableQuery, Effects, HypotheticalCandidate, IntroducedCandidate, LeafContext, LeavesUpdate,
+	BackableQuery, Effects, Evidence, HypotheticalCandidate, IntroducedCandidate, LeafContext, LeavesUpdate,
 	Membership, MembershipQuery, ParentHead, Reason, Sizes, Stage, Subsystem, Timestamp, Token, Trace,
-	ValidationDataQuery,
+	ValidationDataQuery, View,
 };
 use headway_primitives::{
 	constraints::RelayParentInfo, CandidateHash, Hash, ParaId, PersistedValidationData, SessionIndex,
@@ -42,6 +42,8 @@ pub struct ProspectiveParachains {
 	active_leaves: BTreeSet<Hash>,
 	questions: Questions,
 	losses: Losses,
+	/// Only for what is told of candidates whose scheduling parent is not in it any more.
+	view: View,
 }
 
 impl Subsystem for ProspectiveParachains {
@@ -142,7 +144,8 @@ impl ProspectiveParachains {
 				self.run(now, operation, Answers::new(), effects);
 			},
 			Err(refusal) => {
-				effects.trace(dropped(now, hash, para, scheduling_parent, refusal.reason()));
+				let trace = Trace::new(now, SUBSYSTEM, Stage::Dropped(refusal.reason())).candidate(hash);
+				effects.trace(trace.para(para).scheduling_parent(scheduling_parent));
 				effects.push(Effect::Introduced { token, accepted: false });
 			},
 		}
@@ -203,10 +206,11 @@ impl ProspectiveParachains {
 				self.leaves().map(|(leaf, at)| self.check_hypothetical(candidate, *leaf, at, &mut lookup));
 			let refusals: Vec<_> = verdicts.filter_map(Result::err).collect();
 			let refusal = telling(&refusals);
-			let trace = Trace::new(now, SUBSYSTEM, Stage::NoPlace(refusal.reason()))
-				.evidence(refusal.evidence(candidate.parent_head_hash()));
+			let (scheduling_parent, parent_head) = (asked.scheduling_parent(), candidate.parent_head_hash());
+			let evidence = self.evidence(refusal, parent_head, &scheduling_parent);
+			let trace = Trace::new(now, SUBSYSTEM, Stage::NoPlace(refusal.reason())).evidence(evidence);
 			let trace = trace.candidate(asked.candidate_hash()).para(asked.para());
-			effects.trace(trace.relay_parent(asked.scheduling_parent()));
+			effects.trace(trace.scheduling_parent(scheduling_parent).parent_head(parent_head));
 		}
 	}
 
@@ -286,14 +290,12 @@ impl ProspectiveParachains {
 			self.losses.revive(&candidate.hash);
 		}
 		if new {
-			let trace = Trace::new(now, SUBSYSTEM, Stage::Introduced);
-			effects
-				.trace(trace.candidate(candidate.hash).para(para).relay_parent(candidate.scheduling_parent));
+			effects.trace(about(now, Stage::Introduced, candidate));
 		}
 		if !accepted {
 			let refusal = if at_capacity { &Refusal::CapacityReached } else { telling(&refusals) };
-			let trace = dropped(now, candidate.hash, para, candidate.scheduling_parent, refusal.reason());
-			effects.trace(trace.evidence(refusal.evidence(candidate.parent_head_hash)));
+			let evidence = self.evidence(refusal, candidate.parent_head_hash, &candidate.scheduling_parent);
+			effects.trace(about(now, Stage::Dropped(refusal.reason()), candidate).evidence(evidence));
 		}
 		effects.push(Effect::Introduced { token, accepted });
 	}
@@ -324,13 +326,14 @@ impl ProspectiveParachains {
 
 	fn update_leaves(&mut self, now: Timestamp, update: LeavesUpdate, effects: &mut Effects<Effect>) {
 		let mut touched = Touched::default();
+		self.view.update(&update);
 		let activated = update.activated.as_ref().map(|leaf| leaf.hash());
 		if let Some(leaf) = update.activated.filter(|leaf| !update.deactivated.contains(&leaf.hash())) {
 			if is_contiguous(&leaf) {
 				self.activate(now, leaf, &mut touched, effects);
 			} else {
 				let trace = Trace::new(now, SUBSYSTEM, Stage::Dropped(Reason::UnknownSchedulingParent));
-				effects.trace(trace.relay_parent(leaf.hash()));
+				effects.trace(trace.scheduling_parent(leaf.hash()));
 			}
 		}
 		let gone: Vec<_> = update.deactivated.iter().filter(|hash| self.active_leaves.remove(hash)).collect();
@@ -374,7 +377,8 @@ impl ProspectiveParachains {
 			let was_at_leaf = ancestor.is_some_and(|ancestor| self.active_leaves.contains(&ancestor));
 			fallen.iter().for_each(|drop| touched.dropped(drop, was_at_leaf));
 			for (para, candidate) in unlinked {
-				effects.trace(dropped(now, candidate, para, hash, Reason::CannotFollowChain));
+				let trace = Trace::new(now, SUBSYSTEM, Stage::Dropped(Reason::CannotFollowChain));
+				effects.trace(trace.candidate(candidate).para(para));
 			}
 		}
 		self.active_leaves.insert(hash);
@@ -399,8 +403,16 @@ impl ProspectiveParachains {
 		removed: &[SchedulingParent],
 		effects: &mut Effects<Effect>,
 	) {
-		let Self { scheduling_parents, active_leaves, losses, .. } = self;
-		losses.settle(now, touched, Change { scheduling_parents, active_leaves, removed }, effects);
+		let Self { scheduling_parents, active_leaves, losses, view, .. } = self;
+		losses.settle(now, touched, Change { scheduling_parents, active_leaves, removed, view }, effects);
+	}
+
+	/// What a refusal rests on.
+	fn evidence(&self, refusal: &Refusal, parent_head: Hash, scheduling_parent: &Hash) -> Option<Evidence> {
+		match refusal {
+			Refusal::SchedulingParentNotInScope => self.view.left(scheduling_parent),
+			refusal => refusal.evidence(parent_head),
+		}
 	}
 
 	fn backable(&self, query: &BackableQuery) -> Effect {
@@ -566,15 +578,9 @@ fn telling(refusals: &[Refusal]) -> &Refusal {
 	refusals.iter().min_by_key(rank).unwrap_or(&Refusal::NoView)
 }
 
-pub(crate) fn dropped(
-	now: Timestamp,
-	hash: CandidateHash,
-	para: ParaId,
-	scheduling_parent: Hash,
-	reason: Reason,
-) -> Trace {
-	let trace = Trace::new(now, SUBSYSTEM, Stage::Dropped(reason));
-	trace.candidate(hash).para(para).relay_parent(scheduling_parent)
+pub(crate) fn about(now: Timestamp, stage: Stage, candidate: &Candidate) -> Trace {
+	let trace = Trace::new(now, SUBSYSTEM, stage).candidate(candidate.hash);
+	trace.descriptor(&candidate.receipt.descriptor).parent_head(candidate.parent_head_hash)
 }
 
 /// Whether the leaf and its allowed ancestors follow each other without a hole.

@@ -230,7 +230,7 @@ impl Provisioner {
 			},
 		};
 		if let Err(reason) = inserted {
-			effects.trace(Trace::new(now, NAME, Stage::Dropped(reason)).relay_parent(relay_parent));
+			effects.trace(Trace::new(now, NAME, Stage::Dropped(reason)).scheduling_parent(relay_parent));
 		}
 	}
 
@@ -243,7 +243,7 @@ impl Provisioner {
 			},
 			leaf => {
 				let reason = leaf.map_or(Reason::OutOfView, |_| Reason::CapacityReached);
-				effects.trace(Trace::new(now, NAME, Stage::Dropped(reason)).relay_parent(parent));
+				effects.trace(Trace::new(now, NAME, Stage::Dropped(reason)).scheduling_parent(parent));
 				effects.push(Effect::Inherent { token, data: None });
 			},
 		}
@@ -333,7 +333,7 @@ fn trace_available(now: Timestamp, core: &CoreState, effects: &mut Effects<Effec
 	let CoreState::Occupied(occupied) = core else { return };
 	let descriptor = &occupied.candidate_descriptor;
 	let trace = Trace::new(now, NAME, Stage::Available).candidate(occupied.candidate_hash);
-	effects.trace(trace.para(descriptor.para_id).relay_parent(descriptor.scheduling_parent()));
+	effects.trace(trace.descriptor(descriptor));
 }
 
 /// Answers a request.
@@ -350,9 +350,8 @@ fn finish(
 	});
 	let (backed_candidates, left_out) = flatten(fitting.collect());
 	let mut trace = |stage: Stage, candidate: &BackedCandidate| {
-		let descriptor = &candidate.candidate.descriptor;
-		let trace = Trace::new(now, NAME, stage).candidate(candidate.hash()).para(descriptor.para_id);
-		effects.trace(trace.relay_parent(descriptor.scheduling_parent()));
+		let trace = Trace::new(now, NAME, stage).candidate(candidate.hash());
+		effects.trace(trace.descriptor(&candidate.candidate.descriptor));
 	};
 	backed_candidates.iter().for_each(|candidate| trace(Stage::Provisioned, candidate));
 	left_out.iter().for_each(|candidate| trace(Stage::Dropped(Reason::CapacityReached), candidate));
@@ -383,7 +382,8 @@ impl Subsystem for Provisioner {
 			.collect();
 		for assembly in late.iter().filter_map(|id| self.assemblies.remove(id)).collect::<Vec<_>>() {
 			effects.trace(
-				Trace::new(now, NAME, Stage::Dropped(Reason::ExecutionTimeout)).relay_parent(assembly.leaf),
+				Trace::new(now, NAME, Stage::Dropped(Reason::ExecutionTimeout))
+					.scheduling_parent(assembly.leaf),
 			);
 			finish(now, assembly, BTreeMap::new(), effects);
 		}

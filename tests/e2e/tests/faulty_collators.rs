@@ -51,7 +51,7 @@ const CASES: [Case; 3] = [
 		reason: "out_of_view",
 		kind: "dropped",
 		words: &[
-			"It did not make it: it was too late: its relay parent, block #",
+			"It did not make it: it was too late: its scheduling parent, block #",
 			"left the allowed ancestry",
 		],
 		// It was so when it was offered, not only in the end.

@@ -290,6 +290,6 @@ fn close(peer: PeerId, effects: &mut Effects<Effect>) {
 fn trace_advertised(now: Timestamp, at: &Hash, segment: &Segment, effects: &mut Effects<Effect>) {
 	for candidate in &segment.candidates {
 		let trace = Trace::new(now, NAME, Stage::Advertised).candidate(candidate.receipt.hash());
-		effects.trace(trace.para(segment.para).relay_parent(*at));
+		effects.trace(trace.para(segment.para).scheduling_parent(*at));
 	}
 }

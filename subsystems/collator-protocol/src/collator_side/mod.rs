@@ -21,13 +21,13 @@ use crate::Declaration;
 use advertising::{Peer, Segment};
 use headway_machine::{
 	wire::{InboundRequest, SEGMENT_ENTRIES_MAX},
-	BuiltCandidate, DistributeSegment, Effects, InboundRequestId, LeavesUpdate, NetworkEffect, NetworkEvent,
-	PeerId, PeerSet, Reason, Sizes, Stage, Subsystem, Timestamp, Trace, View,
+	BuiltCandidate, DistributeSegment, Effects, Evidence, InboundRequestId, LeavesUpdate, NetworkEffect,
+	NetworkEvent, PeerId, PeerSet, Reason, Sizes, Stage, Subsystem, Timestamp, Trace, View,
 };
 use headway_primitives::{CandidateHash, CoreIndex, Hash, ParaId};
 use serving::Uploads;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tracking::Tracker;
+use tracking::{left_for_good, Tracker};
 
 /// How long an upload keeps the next one at the same scheduling parent waiting, unless it is done before.
 pub const UPLOAD_SWITCH_TIMEOUT: Duration = Duration::from_millis(150);
@@ -131,7 +131,7 @@ impl CollatorSide {
 			self.forget_block(now, &hash, effects);
 		}
 		if let Some(leaf) = &update.activated {
-			self.tracker.leaf(now, leaf, effects);
+			self.tracker.leaf(now, leaf, &self.view, effects);
 			self.reconnect_at = Some(now + RECONNECT_AFTER_LEAF);
 		}
 		self.refresh_connections(effects);
@@ -141,22 +141,29 @@ impl CollatorSide {
 
 	fn forget_block(&mut self, now: Timestamp, hash: &Hash, effects: &mut Effects<Effect>) {
 		let Some(gone) = self.blocks.remove(hash) else { return };
+		let left = left_for_good(&self.view, hash);
 		gone.uploads.refuse_all(effects);
 		for (candidate_hash, collation) in gone.candidates {
 			if !collation.was_requested {
 				let trace =
 					Trace::new(now, NAME, Stage::Dropped(Reason::NotRequested)).candidate(candidate_hash);
 				let para = collation.candidate.receipt.descriptor.para_id;
-				effects.trace(trace.para(para).relay_parent(*hash));
+				effects.trace(trace.para(para).scheduling_parent(*hash).evidence(left));
 			}
 		}
 	}
 
 	fn distribute(&mut self, now: Timestamp, segment: DistributeSegment, effects: &mut Effects<Effect>) {
 		if let Err(reason) = self.store(&segment) {
+			let evidence = match reason {
+				Reason::CoreWithoutValidators => Some(Evidence::Core { core: segment.core_index }),
+				Reason::OutOfView => self.view.left(&segment.scheduling_parent),
+				_ => None,
+			};
 			for candidate in &segment.candidates {
 				let trace = Trace::new(now, NAME, Stage::Dropped(reason)).candidate(candidate.receipt.hash());
-				effects.trace(trace.para(segment.para).relay_parent(segment.scheduling_parent));
+				let trace = trace.para(segment.para).scheduling_parent(segment.scheduling_parent);
+				effects.trace(trace.evidence(evidence));
 			}
 			if self.para == Some(segment.para) {
 				self.connect_to_assigned_groups(effects);
@@ -184,7 +191,7 @@ impl CollatorSide {
 		}
 		let group = block.session.group(block.group_for_core(segment.core_index)).unwrap_or_default();
 		if group.is_empty() {
-			return Err(Reason::NotAssigned);
+			return Err(Reason::CoreWithoutValidators);
 		}
 		let validators =
 			group.iter().filter_map(|index| Some((block.session.discovery_key(*index)?.clone(), *index)));

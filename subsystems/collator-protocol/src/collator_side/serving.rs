@@ -86,19 +86,25 @@ impl CollatorSide {
 			stored.candidates.contains_key(&candidate_hash).then_some((stored, candidate_hash))
 		});
 		let Some((stored, candidate_hash)) = found else {
-			effects.trace(drop(Reason::UnknownSchedulingParent).para(wanted.para).relay_parent(at));
+			effects.trace(drop(Reason::UnknownSchedulingParent).para(wanted.para).scheduling_parent(at));
 			return respond(id, None, None, effects);
 		};
 		if stored.uploads.is_recorded(&peer, &candidate_hash) {
 			effects.trace(
-				drop(Reason::DuplicateMessage).candidate(candidate_hash).para(wanted.para).relay_parent(at),
+				drop(Reason::DuplicateMessage)
+					.candidate(candidate_hash)
+					.para(wanted.para)
+					.scheduling_parent(at),
 			);
 			let change = Reputation::CostMinor("collation requested again while it is being sent");
 			return respond(id, None, Some(change), effects);
 		}
 		if stored.uploads.waiting.len() >= WAITING_UPLOADS_MAX {
 			effects.trace(
-				drop(Reason::CapacityReached).candidate(candidate_hash).para(wanted.para).relay_parent(at),
+				drop(Reason::CapacityReached)
+					.candidate(candidate_hash)
+					.para(wanted.para)
+					.scheduling_parent(at),
 			);
 			return respond(id, None, None, effects);
 		}
@@ -137,7 +143,7 @@ impl Collations {
 			Trace::new(now, NAME, Stage::Fetched)
 				.candidate(upload.candidate_hash)
 				.para(para)
-				.relay_parent(*at),
+				.scheduling_parent(*at),
 		);
 		tracker.track(now, upload.candidate_hash, para, *at, effects);
 		respond(upload.id, Some(response(upload.protocol, &collation.candidate)), None, effects);

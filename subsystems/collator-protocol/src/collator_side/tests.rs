@@ -562,6 +562,65 @@ fn fetched_collations_are_followed_to_inclusion() {
 }
 
 #[test]
+fn what_becomes_of_a_backed_collation_is_for_the_relay_chain_to_say() {
+	let mut rig = Rig::new();
+	let built = candidate(10, 0, 1, 2);
+	rig.distribute(&segment(10, 0, vec![built.clone()]));
+	rig.request_v2(1, 10, &built);
+	let (receipt, head) = (built.receipt.clone(), built.head_data.clone());
+	let backed = CandidateEvent::CandidateBacked(receipt, head, CoreIndex(0), GroupIndex(0));
+	rig.driven.traces.clear();
+	rig.activate_with(11, Some(10), vec![backed]);
+	// Its block may have lost its fork, or the session ended: time does not tell.
+	rig.activate(30, Some(11));
+	assert_eq!(rig.stages(), [Stage::Backed]);
+	assert_eq!(rig.driven.machine.tracker.len(), 0);
+}
+
+#[test]
+fn a_collation_whose_scheduling_parent_is_gone_for_good_is_given_up_at_once_with_the_reason() {
+	let mut rig = Rig::new();
+	let fetched = candidate(10, 0, 1, 2);
+	rig.distribute(&segment(10, 0, vec![fetched.clone()]));
+	rig.request_v2(1, 10, &fetched);
+	let unasked = candidate(10, 1, 1, 3);
+	rig.distribute(&segment(10, 1, vec![unasked.clone()]));
+	rig.driven.traces.clear();
+	// Block 11 is the last one of the session.
+	rig.session = session(8, &validator_keys(6), vec![vec![0, 1], vec![2, 3], vec![4, 5]], None);
+	let queue = [(CoreIndex(0), [PARA].into())].into();
+	let context = leaf(block(11, &rig.session, queue), Vec::new());
+	let update = LeavesUpdate { activated: Some(Arc::new(context)), deactivated: vec![hash(10)] };
+	rig.send(Event::Leaves(update));
+	let told: std::collections::BTreeMap<_, _> = rig
+		.driven
+		.traces
+		.iter()
+		.map(|trace| (trace.candidate.unwrap(), (trace.stage, trace.explanation())))
+		.collect();
+	for (built, reason) in [(&fetched, Reason::NotBacked), (&unasked, Reason::NotRequested)] {
+		let (stage, words) = &told[&built.receipt.hash()];
+		assert_eq!(*stage, Stage::Dropped(reason));
+		assert!(words.starts_with("session 7 ended with relay block #11"), "{words}");
+	}
+}
+
+#[test]
+fn a_core_without_validators_is_named() {
+	let mut rig = Rig::new();
+	rig.session = session(7, &validator_keys(2), vec![vec![0], vec![1], vec![]], None);
+	let queue = [(CoreIndex(2), [PARA].into())].into();
+	let context = leaf(block(11, &rig.session, queue), Vec::new());
+	rig.send(Event::Leaves(LeavesUpdate { activated: Some(Arc::new(context)), deactivated: vec![hash(10)] }));
+	rig.distribute(&segment(11, 2, vec![candidate(11, 2, 1, 2)]));
+	let told = rig.driven.traces.last().unwrap();
+	assert_eq!(
+		(told.stage, &*told.explanation()),
+		(Stage::Dropped(Reason::CoreWithoutValidators), "core 2 has no validators",)
+	);
+}
+
+#[test]
 fn waiting_uploads_are_bounded() {
 	let mut rig = Rig::new();
 	let built = candidate(10, 0, 1, 2);

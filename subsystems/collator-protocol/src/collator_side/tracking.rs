@@ -1,14 +1,17 @@
-//! What becomes of a collation after a validator fetched it: backed, included, or neither in time.
+//! What becomes of a collation after a validator fetched it: backed in time, and included, or not.
+//!
+//! What becomes of it once it is backed is for the relay chain to say: whether it timed out, or lost its fork, or its session
+//! ended, cannot be told from how long it takes.
 
 use super::{Effect, NAME};
-use headway_machine::{Effects, LeafContext, Reason, Sizes, Stage, Timestamp, Trace};
+use headway_machine::{Effects, Evidence, LeafContext, Reason, Sizes, Stage, Timestamp, Trace, View};
 use headway_primitives::{BlockNumber, CandidateEvent, CandidateHash, Hash, ParaId};
 use std::collections::BTreeMap;
 
 /// Relay blocks within which a fetched collation is expected to be backed.
 const BACKED_WITHIN: BlockNumber = 3;
-/// Relay blocks within which a fetched collation is expected to be included.
-const INCLUDED_WITHIN: BlockNumber = 10;
+/// Relay blocks for which a fetched collation is followed.
+const FOLLOWED_FOR: BlockNumber = 10;
 /// Collations that are followed at a time.
 const TRACKED_MAX: usize = 256;
 
@@ -16,7 +19,7 @@ const TRACKED_MAX: usize = 256;
 ///
 /// # Bounds
 ///
-/// `tracked`: [`TRACKED_MAX`] of our own collations, each for at most [`INCLUDED_WITHIN`] blocks.
+/// `tracked`: [`TRACKED_MAX`] of our own collations, each for at most [`FOLLOWED_FOR`] blocks.
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
 	newest: BlockNumber,
@@ -33,11 +36,19 @@ struct Tracked {
 
 impl Tracked {
 	fn trace(&self, now: Timestamp, candidate: CandidateHash, stage: Stage) -> Trace {
-		Trace::new(now, NAME, stage).candidate(candidate).para(self.para).relay_parent(self.scheduling_parent)
+		Trace::new(now, NAME, stage)
+			.candidate(candidate)
+			.para(self.para)
+			.scheduling_parent(self.scheduling_parent)
 	}
 }
 
 impl Tracker {
+	#[cfg(test)]
+	pub(super) fn len(&self) -> usize {
+		self.tracked.len()
+	}
+
 	/// Notes how full it is.
 	pub(super) fn sizes(&self, sizes: &mut Sizes) {
 		sizes.note("tracked", self.tracked.len(), TRACKED_MAX);
@@ -64,8 +75,14 @@ impl Tracker {
 		self.tracked.entry(candidate).or_insert(Tracked { para, scheduling_parent, since, is_backed: false });
 	}
 
-	/// Looks into a new leaf.
-	pub(super) fn leaf(&mut self, now: Timestamp, leaf: &LeafContext, effects: &mut Effects<Effect>) {
+	/// Looks into a new leaf, which is in the view already.
+	pub(super) fn leaf(
+		&mut self,
+		now: Timestamp,
+		leaf: &LeafContext,
+		view: &View,
+		effects: &mut Effects<Effect>,
+	) {
 		self.newest = self.newest.max(leaf.block.number);
 		if self.tracked.is_empty() {
 			return;
@@ -96,13 +113,21 @@ impl Tracker {
 		let newest = self.newest;
 		self.tracked.retain(|hash, tracked| {
 			let age = newest.saturating_sub(tracked.since);
-			let stage = match tracked.is_backed {
-				false if age > BACKED_WITHIN => Stage::Dropped(Reason::NotBacked),
-				true if age > INCLUDED_WITHIN => Stage::Dropped(Reason::AvailabilityTimeout),
-				_ => return true,
-			};
-			effects.trace(tracked.trace(now, *hash, stage));
+			if tracked.is_backed {
+				return age <= FOLLOWED_FOR;
+			}
+			let evidence = left_for_good(view, &tracked.scheduling_parent);
+			if evidence.is_none() && age <= BACKED_WITHIN {
+				return true;
+			}
+			let trace = tracked.trace(now, *hash, Stage::Dropped(Reason::NotBacked));
+			effects.trace(trace.evidence(evidence));
 			false
 		});
 	}
+}
+
+/// That a scheduling parent lost its fork, or that its session ended, if it is so: nothing that it scheduled can be backed.
+pub(super) fn left_for_good(view: &View, scheduling_parent: &Hash) -> Option<Evidence> {
+	view.left(scheduling_parent).filter(|left| left.reason().is_some())
 }

@@ -78,7 +78,8 @@ impl ExperimentalSide {
 	) {
 		let Advertisement { scheduling_parent, candidate, descriptor } = advert;
 		let drop = |reason| {
-			let mut trace = Trace::new(now, NAME, Stage::Dropped(reason)).relay_parent(scheduling_parent);
+			let mut trace =
+				Trace::new(now, NAME, Stage::Dropped(reason)).scheduling_parent(scheduling_parent);
 			trace.candidate = advert.candidate_hash();
 			trace
 		};
@@ -102,8 +103,9 @@ impl ExperimentalSide {
 	) {
 		let AdvertiseSegment { scheduling_parent, para_id: para, candidates_descriptor_version, candidates } =
 			message;
-		let drop =
-			|reason| Trace::new(now, NAME, Stage::Dropped(reason)).para(para).relay_parent(scheduling_parent);
+		let drop = |reason| {
+			Trace::new(now, NAME, Stage::Dropped(reason)).para(para).scheduling_parent(scheduling_parent)
+		};
 		if self.connections.get(&peer).is_none() {
 			return effects.trace(drop(Reason::UnknownPeer));
 		}
@@ -138,7 +140,12 @@ impl ExperimentalSide {
 	/// relay chain may differ from what we see, and a segment may be repeated at any time.
 	fn consider(&mut self, now: Timestamp, segment: Segment, effects: &mut Effects<Effect>) {
 		if let Err(reason) = self.check(now, &segment) {
-			return effects.trace(first_offer(&segment).trace(now, Stage::Dropped(reason)));
+			let left = match reason {
+				Reason::OutOfView => self.view.left(&segment.scheduling_parent),
+				_ => None,
+			};
+			let trace = first_offer(&segment).trace(now, Stage::Dropped(reason));
+			return effects.trace(trace.evidence(left));
 		}
 		let Entries::ByHash(candidate) = segment.entries else { return self.take(now, segment, effects) };
 		let Some(candidate_hash) = segment.offer(Some(candidate)).candidate_hash() else { return };

@@ -38,8 +38,9 @@ impl ValidatorSide {
 			},
 			Err(Refusal { reason, reputation }) => {
 				let mut trace =
-					Trace::new(now, NAME, Stage::Dropped(reason)).relay_parent(advert.scheduling_parent);
+					Trace::new(now, NAME, Stage::Dropped(reason)).scheduling_parent(advert.scheduling_parent);
 				trace.candidate = advert.candidate_hash();
+				trace.parent_head = advert.candidate.map(|candidate| candidate.parent_head_data_hash);
 				if reason == Reason::OutOfView {
 					trace.evidence = self.view.left(&advert.scheduling_parent);
 				}

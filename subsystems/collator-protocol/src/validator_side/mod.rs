@@ -440,7 +440,7 @@ impl ValidatorSide {
 			},
 			Incoming::Segment(segment) => {
 				let trace = Trace::new(now, NAME, Stage::Dropped(Reason::UnexpectedMessage));
-				effects.trace(trace.para(segment.para_id).relay_parent(segment.scheduling_parent));
+				effects.trace(trace.para(segment.para_id).scheduling_parent(segment.scheduling_parent));
 				self.report(
 					&peer,
 					Reputation::CostMinor("segment in a version that was not offered"),

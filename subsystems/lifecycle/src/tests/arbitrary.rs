@@ -14,6 +14,8 @@ enum Step {
 		stage: Stage,
 		candidate: Option<u64>,
 		para: Option<u32>,
+		/// Heads that it builds on, and that it produces.
+		heads: (Option<u64>, Option<u64>),
 	},
 	/// A leaf says what became of candidates.
 	Leaf {
@@ -52,7 +54,7 @@ const REASONS: [Reason; 16] = [
 	Reason::NoClaimQueueSlot,
 	Reason::UnknownParentHead,
 	Reason::DuplicateMessage,
-	Reason::AvailabilityTimeout,
+	Reason::RelayForkLost,
 ];
 const LIMITS: Limits = Limits { paras: 3, candidates_per_para: 5 };
 
@@ -80,6 +82,10 @@ fn stage(bytes: &mut Bytes) -> Stage {
 	}
 }
 
+fn head(bytes: &mut Bytes) -> Option<u64> {
+	(!bytes.one_in(4)).then(|| bytes.below(6) as u64)
+}
+
 fn step(bytes: &mut Bytes) -> Step {
 	match bytes.below(16) {
 		0..=11 => Step::Trace {
@@ -87,6 +93,7 @@ fn step(bytes: &mut Bytes) -> Step {
 			stage: stage(bytes),
 			candidate: (!bytes.one_in(8)).then(|| bytes.below(24) as u64),
 			para: (!bytes.one_in(8)).then(|| bytes.within(2000..2006)),
+			heads: (head(bytes), head(bytes)),
 		},
 		12 | 13 => Step::Leaf {
 			number: bytes.within(0..700),
@@ -130,10 +137,12 @@ fn check(steps: Vec<Step>) {
 	let mut contexts = BTreeMap::new();
 	for step in steps {
 		let traces = match step {
-			Step::Trace { subsystem, stage, candidate, para } => {
+			Step::Trace { subsystem, stage, candidate, para, heads } => {
 				let mut trace = Trace::new(now, subsystem, stage);
 				trace.candidate = candidate.map(hash);
 				trace.para = para.map(ParaId);
+				(trace.parent_head, trace.output_head) =
+					(heads.0.map(testing::hash), heads.1.map(testing::hash));
 				vec![trace]
 			},
 			Step::Leaf { number, fork, events } => {

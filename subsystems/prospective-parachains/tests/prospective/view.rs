@@ -2,7 +2,7 @@
 
 use crate::{
 	notation::{resume, run},
-	world::{block_hash, head, World, PARA},
+	world::{block_hash, head, LeafPlan, World, PARA},
 };
 use headway_machine::{Evidence, FragmentChainError, FragmentChainView, FragmentState, Reason, Stage, Token};
 use headway_primitives::{Hash, ParaId};
@@ -115,4 +115,58 @@ fn a_losing_fork_has_no_place_and_the_winner_is_named() {
 	assert_eq!(asked(&mut world, "B"), Some(lost));
 	// Nobody is a rival to himself.
 	assert_eq!(asked(&mut world, "P"), None);
+}
+
+/// Why candidates were dropped, in words.
+fn told(world: &mut World) -> Vec<(String, String)> {
+	let traces = std::mem::take(&mut world.traces);
+	let dropped = traces.into_iter().filter(|trace| matches!(trace.stage, Stage::Dropped(_)));
+	let name =
+		|world: &World, trace: &headway_machine::Trace| world.candidate_name(&trace.candidate.unwrap());
+	dropped.map(|trace| (name(world, &trace), trace.explanation())).collect()
+}
+
+#[test]
+fn at_a_session_boundary_it_is_the_session_that_ended() {
+	let mut world = run("
+		block 9 session 1
+		block 10 session 1
+		block 11 session 2
+		leaf 10
+		A = 0>1 @10
+		introduce A => yes
+	");
+	world.traces.clear();
+	world.activate(&LeafPlan::new("11"), &["10".into()]);
+	let last = format!("relay block #11 ({:?})", block_hash("11"));
+	let words =
+		format!("session 1 ended with {last}: its scheduling parent may not schedule candidates any more");
+	assert_eq!(told(&mut world), [("A".into(), words.clone())]);
+	// So is one that comes later.
+	let advertised = world.hypothetical("A", false);
+	world.membership_effects(advertised, None);
+	assert_eq!(world.traces.iter().map(|trace| trace.explanation()).collect::<Vec<_>>(), [words]);
+}
+
+#[test]
+fn a_scheduling_parent_that_lost_its_fork_is_told_with_the_block_that_has_its_place() {
+	let mut world = run("
+		leaf 10x on 9
+		A = 0>1 @10x
+		introduce A => yes
+		leaf 10
+		leaf 11 -10
+	");
+	world.traces.clear();
+	world.deactivate(None, &["10x".into()]);
+	let told = told(&mut world);
+	assert_eq!(told.len(), 1, "{told:?}");
+	let (name, words) = &told[0];
+	assert_eq!(name, "A");
+	assert!(words.starts_with("its scheduling parent, relay block #10 ("), "{words}");
+	assert!(words.contains(&format!("{:?}", block_hash("10x"))), "{words}");
+	assert!(
+		words.ends_with(&format!("the chain went on with relay block #10 ({:?})", block_hash("10"))),
+		"{words}"
+	);
 }

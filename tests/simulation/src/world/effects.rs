@@ -146,14 +146,14 @@ impl World {
 			Stage::Dropped(reason) => reason.label(),
 			_ => "",
 		};
-		let Trace { subsystem, candidate, para, relay_parent, .. } = trace;
-		let (of, at) = (para.map_or(0, |para| para.0), relay_parent.unwrap_or_default());
+		let Trace { subsystem, candidate, para, scheduling_parent, .. } = trace;
+		let (of, at) = (para.map_or(0, |para| para.0), scheduling_parent.unwrap_or_default());
 		self.log.push(
 			self.now,
 			format_args!("node {node} {subsystem} {stage} {reason} {candidate:?} of {of} at {at}"),
 		);
 		if let (Some(candidate), Some(para), Some(at), Stage::Built) =
-			(candidate, para, relay_parent, trace.stage)
+			(candidate, para, scheduling_parent, trace.stage)
 		{
 			if self.nodes[node].is_honest() {
 				self.built.insert(*candidate, (*para, self.ledger.number_of(*at)));
