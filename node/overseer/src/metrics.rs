@@ -2,19 +2,20 @@
 //!
 //! Names and labels of the reference are kept, so that its dashboards work; `headway_*` metrics say more.
 
+mod timings;
+
 use headway_collator_protocol::experimental::{Notice, SCORE_RANGES};
 use headway_lifecycle::Advance;
 use headway_machine::{
 	wire::{BitfieldMessage, Request, ValidationMessage},
 	InboundRequestId, LeafContext, Loss, NetworkEffect, NetworkEvent, Reason, RequestError, Size, Sizes,
-	Stage, Trace, RELAY_CHAIN,
+	Stage, Token, Trace, RELAY_CHAIN,
 };
-use headway_pipeline::{Asker, Effect, Event, Observer, Work};
+use headway_pipeline::{Asker, Effect, Event, Observer};
 use headway_primitives::ParaId;
-use headway_prospective_parachains::Stats;
 use headway_provisioner::ProvisionedData;
 use std::{
-	collections::BTreeSet,
+	collections::{BTreeMap, BTreeSet},
 	sync::{
 		atomic::{AtomicU32, Ordering},
 		Arc, Mutex,
@@ -22,9 +23,11 @@ use std::{
 	time::{Duration, Instant},
 };
 use substrate_prometheus_endpoint::{
-	prometheus::exponential_buckets, register, Counter, CounterVec, Gauge, GaugeVec, Histogram,
-	HistogramOpts, HistogramVec, Opts, PrometheusError, Registry, U64,
+	register, Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, Opts,
+	PrometheusError, Registry, U64,
 };
+
+use timings::{Timings, Watch, MEASURED_MAX};
 
 /// Paras that have labels of their own: the first ones that the relay chain has cores for. All others share `other`.
 const PARA_LABELS_MAX: usize = 128;
@@ -52,6 +55,8 @@ struct Inner {
 	paras: Mutex<BTreeSet<ParaId>>,
 	/// Requests of collations that were not answered yet; the network has fewer of them under way.
 	collations_asked: Mutex<BTreeSet<InboundRequestId>>,
+	/// Executions that were not answered yet, since when.
+	executions: Mutex<BTreeMap<Token, Instant>>,
 	/// Our index among the validators of the newest leaf's session; [`u32::MAX`] if we are none.
 	local_validator: AtomicU32,
 
@@ -91,31 +96,6 @@ struct Inner {
 	container_bounds: GaugeVec<U64>,
 }
 
-/// How long machines work on what.
-struct Timings {
-	pp_leaves: Histogram,
-	pp_introduce: Histogram,
-	pp_backed: Histogram,
-	pp_membership: Histogram,
-	backing_second: Histogram,
-	backing_statement: Histogram,
-	backing_get: Histogram,
-	sd_leaves: Histogram,
-	sd_share: Histogram,
-	sd_network: HistogramVec,
-	cp_message: Histogram,
-	cp_handler: HistogramVec,
-	av_activated: Histogram,
-	av_finalized: Histogram,
-	av_message: Histogram,
-	av_store_data: Histogram,
-	bitfield_network: Histogram,
-	bitfield_leaves: Histogram,
-	cv_validate: Histogram,
-	provisioner_request: Histogram,
-	provisioner_data: Histogram,
-}
-
 impl Metrics {
 	/// Registers all metrics.
 	pub fn register(registry: Option<&Registry>) -> Result<Self, PrometheusError> {
@@ -124,7 +104,7 @@ impl Metrics {
 
 	/// Watches the machines of a validator.
 	pub fn observer(&self) -> Option<Box<dyn Observer>> {
-		self.0.clone().map(|inner| Box::new(Watch { inner, current: None }) as Box<dyn Observer>)
+		self.0.clone().map(|inner| Box::new(Watch::new(inner)) as Box<dyn Observer>)
 	}
 
 	pub(crate) fn activated(&self, leaf: &LeafContext) {
@@ -192,7 +172,11 @@ impl Metrics {
 				};
 				counter.with_label_values(&[success(result)]).inc();
 			},
-			Event::Executed { result, .. } => {
+			Event::Executed { token, result } => {
+				let started = inner.executions.lock().ok().and_then(|mut started| started.remove(token));
+				if let Some(started) = started {
+					inner.work.cv_execute.observe(started.elapsed().as_secs_f64());
+				}
 				use headway_machine::ExecutionError::{Rejected, TimedOut};
 				let validity = match result {
 					Ok(_) => "valid",
@@ -253,6 +237,14 @@ impl Metrics {
 			},
 			Effect::Network(NetworkEffect::Request { request: Request::AttestedCandidate(_), .. }) => {
 				inner.attested_requests.inc()
+			},
+			Effect::Execute { token, .. } => {
+				if let Ok(mut started) = inner.executions.lock() {
+					started.insert(*token, Instant::now());
+					if started.len() > MEASURED_MAX {
+						started.pop_first();
+					}
+				}
 			},
 			Effect::EncodeRoot { .. } => inner.collations_generated.inc(),
 			Effect::CollatorNotice(notice) => inner.collator_notice(notice),
@@ -434,6 +426,7 @@ impl Inner {
 			)?,
 			paras: Mutex::default(),
 			collations_asked: Mutex::default(),
+			executions: Mutex::default(),
 			local_validator: AtomicU32::new(u32::MAX),
 			work: Timings::register(&r)?,
 			advertisements: r.counter_vec(
@@ -573,135 +566,6 @@ impl Inner {
 			inner.validation_requests.with_label_values(&[validity]).inc_by(0);
 		}
 		Ok(inner)
-	}
-}
-
-impl Timings {
-	fn register(r: &Register<'_>) -> Result<Self, PrometheusError> {
-		let time = |name: &str| r.histogram(name, "Seconds of work", None);
-		Ok(Self {
-			pp_leaves: time("prospective_parachains_time_active_leaves_update")?,
-			pp_introduce: time("prospective_parachains_time_introduce_seconded_candidate")?,
-			pp_backed: time("prospective_parachains_time_candidate_backed")?,
-			pp_membership: time("prospective_parachains_time_hypothetical_membership")?,
-			backing_second: time("candidate_backing_process_second")?,
-			backing_statement: time("candidate_backing_process_statement")?,
-			backing_get: time("candidate_backing_get_backed_candidates")?,
-			sd_leaves: time("statement_distribution_active_leaves_update")?,
-			sd_share: time("statement_distribution_share")?,
-			sd_network: r.histogram_vec(
-				"statement_distribution_network_bridge_update",
-				"Seconds of work",
-				&["message_type"],
-				None,
-			)?,
-			cp_message: time("collator_protocol_validator_process_msg")?,
-			cp_handler: r.histogram_vec(
-				"collator_protocol_validator_process_msg_duration",
-				"Seconds of work",
-				&["handler"],
-				Some(exponential_buckets(0.0001, 3., 10)?),
-			)?,
-			av_activated: time("av_store_block_activated")?,
-			av_finalized: time("av_store_process_block_finalized")?,
-			av_message: time("av_store_process_message")?,
-			av_store_data: time("av_store_store_available_data")?,
-			bitfield_network: time("bitfield_distribution_handle_network_msg")?,
-			bitfield_leaves: time("bitfield_distribution_active_leaves_update")?,
-			cv_validate: time("candidate_validation_validate_from_exhaustive")?,
-			provisioner_request: time("provisioner_request_inherent_data_time")?,
-			provisioner_data: time("provisioner_provisionable_data_time")?,
-		})
-	}
-}
-
-/// Measures how long a machine works on an event.
-struct Watch {
-	inner: Arc<Inner>,
-	current: Option<(Instant, Vec<Histogram>)>,
-}
-
-impl Observer for Watch {
-	fn enter(&mut self, work: &Work<'_>) {
-		use headway_availability::Event as Availability;
-		use headway_backing::Event as Backing;
-		use headway_candidate_validation::Event as CandidateValidation;
-		use headway_collator_protocol::validator_side::Event as CollatorProtocol;
-		use headway_prospective_parachains::Event as Prospective;
-		use headway_provisioner::Event as Provisioner;
-		use headway_statement_distribution::Event as StatementDistribution;
-		let w = &self.inner.work;
-		let histograms = match work {
-			Work::ProspectiveParachains(Prospective::Leaves(_)) => vec![w.pp_leaves.clone()],
-			Work::ProspectiveParachains(Prospective::Introduce { .. }) => vec![w.pp_introduce.clone()],
-			Work::ProspectiveParachains(Prospective::CandidateBacked { .. }) => vec![w.pp_backed.clone()],
-			Work::ProspectiveParachains(Prospective::Membership(_)) => vec![w.pp_membership.clone()],
-			Work::Backing(Backing::Second(_)) => vec![w.backing_second.clone()],
-			Work::Backing(Backing::Statement { .. }) => vec![w.backing_statement.clone()],
-			Work::Backing(Backing::GetBackable { .. }) => vec![w.backing_get.clone()],
-			Work::StatementDistribution(StatementDistribution::Leaves(_)) => vec![w.sd_leaves.clone()],
-			Work::StatementDistribution(StatementDistribution::Share { .. }) => vec![w.sd_share.clone()],
-			Work::StatementDistribution(StatementDistribution::Network(event)) => {
-				vec![w.sd_network.with_label_values(&[network_label(event)])]
-			},
-			Work::CollatorProtocol(event) => {
-				let handler = match event {
-					CollatorProtocol::Network(NetworkEvent::PeerConnected { .. }) => "peer_connected",
-					CollatorProtocol::Network(NetworkEvent::PeerDisconnected { .. }) => "peer_disconnected",
-					CollatorProtocol::Network(_) => "advertisement",
-					CollatorProtocol::Leaves(_) => "our_view_change",
-					CollatorProtocol::Response { .. } => "fetched_collation",
-					CollatorProtocol::Seconded { .. } => "seconded",
-					CollatorProtocol::Invalid { .. } => "invalid_collation",
-					_ => "launch_fetch_requests",
-				};
-				vec![w.cp_message.clone(), w.cp_handler.with_label_values(&[handler])]
-			},
-			Work::Availability(Availability::Leaves(_)) => {
-				vec![w.av_activated.clone(), w.bitfield_leaves.clone()]
-			},
-			Work::Availability(Availability::Finalized { .. }) => vec![w.av_finalized.clone()],
-			Work::Availability(Availability::StoreData { .. }) => vec![w.av_store_data.clone()],
-			Work::Availability(Availability::Network(_)) => vec![w.bitfield_network.clone()],
-			Work::Availability(_) => vec![w.av_message.clone()],
-			Work::CandidateValidation(CandidateValidation::Validate { .. }) => vec![w.cv_validate.clone()],
-			Work::Provisioner(Provisioner::InherentRequest { .. }) => vec![w.provisioner_request.clone()],
-			Work::Provisioner(Provisioner::Bitfield { bitfield, .. }) => {
-				if bitfield.validator_index().0 == self.inner.local_validator.load(Ordering::Relaxed) {
-					self.inner.bitfields_signed.inc();
-				}
-				vec![w.provisioner_data.clone()]
-			},
-			_ => Vec::new(),
-		};
-		self.current = Some((Instant::now(), histograms));
-	}
-
-	fn leave(&mut self) {
-		let Some((started, histograms)) = self.current.take() else { return };
-		let took = started.elapsed().as_secs_f64();
-		for histogram in histograms {
-			histogram.observe(took);
-		}
-	}
-
-	fn prospective(&mut self, stats: Stats) {
-		let set = |gauge: &GaugeVec<U64>, label, n| gauge.with_label_values(&[label]).set(n as u64);
-		set(&self.inner.pp_leaves, "inactive", stats.inactive_leaves);
-		set(&self.inner.pp_candidates, "connected", stats.connected);
-		set(&self.inner.pp_candidates, "unconnected", stats.unconnected);
-		self.inner.pp_view.set(stats.implicit_view as u64);
-	}
-}
-
-fn network_label(event: &NetworkEvent) -> &'static str {
-	match event {
-		NetworkEvent::PeerConnected { .. } => "peer_connected",
-		NetworkEvent::PeerDisconnected { .. } => "peer_disconnected",
-		NetworkEvent::PeerViewChange { .. } => "peer_view_change",
-		NetworkEvent::UpdatedAuthorityIds { .. } => "updated_authority_ids",
-		NetworkEvent::NewTopology { .. } => "new_gossip_topology",
-		NetworkEvent::Validation { .. } | NetworkEvent::Collation { .. } => "peer_message",
 	}
 }
 

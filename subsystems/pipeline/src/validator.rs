@@ -48,7 +48,7 @@ pub struct Validator {
 
 /// Watches which machine works on what, and for how long: the driver has a clock, the machines have none.
 pub trait Observer: Send {
-	/// A machine starts to work on an event.
+	/// A machine starts to work on an event, or on what became due.
 	fn enter(&mut self, work: &Work<'_>);
 	/// It is done.
 	fn leave(&mut self);
@@ -56,9 +56,10 @@ pub trait Observer: Send {
 	fn prospective(&mut self, stats: prospective_parachains::Stats);
 }
 
-/// An event that a machine is about to work on.
+/// An event that a machine is about to work on; or [`Work::Tick`], what became due for one as time passed.
 #[allow(missing_docs)]
 pub enum Work<'a> {
+	Tick(Asker),
 	ProspectiveParachains(&'a prospective_parachains::Event),
 	CandidateValidation(&'a candidate_validation::Event),
 	Backing(&'a backing::Event),
@@ -310,6 +311,23 @@ impl Validator {
 		}
 	}
 
+	/// Lets one machine do what became due.
+	fn tick_one<E>(
+		&mut self,
+		machine: Asker,
+		effects: &mut Effects<Effect>,
+		run: impl FnOnce(&mut Self, &mut Effects<E>),
+		route: impl Fn(&mut Self, E, &mut Effects<Effect>),
+	) {
+		if let Some(observer) = &mut self.observer {
+			observer.enter(&Work::Tick(machine));
+		}
+		self.scoped(effects, run, route);
+		if let Some(observer) = &mut self.observer {
+			observer.leave();
+		}
+	}
+
 	/// Runs one machine and routes what it asks for.
 	fn scoped<E>(
 		&mut self,
@@ -553,41 +571,60 @@ impl Subsystem for Validator {
 	fn tick(&mut self, now: Timestamp, effects: &mut Effects<Effect>) {
 		let due = |deadline: Option<Timestamp>| deadline.is_some_and(|deadline| deadline <= now);
 		if due(self.prospective_parachains.next_deadline()) {
-			self.scoped(
+			self.tick_one(
+				Asker::ProspectiveParachains,
 				effects,
 				|this, out| this.prospective_parachains.tick(now, out),
 				Self::from_prospective_parachains,
 			);
 		}
 		if due(self.candidate_validation.next_deadline()) {
-			self.scoped(
+			self.tick_one(
+				Asker::CandidateValidation,
 				effects,
 				|this, out| this.candidate_validation.tick(now, out),
 				Self::from_candidate_validation,
 			);
 		}
 		if due(self.backing.next_deadline()) {
-			self.scoped(effects, |this, out| this.backing.tick(now, out), Self::from_backing);
+			self.tick_one(
+				Asker::Backing,
+				effects,
+				|this, out| this.backing.tick(now, out),
+				Self::from_backing,
+			);
 		}
 		if due(self.statement_distribution.next_deadline()) {
-			self.scoped(
+			self.tick_one(
+				Asker::StatementDistribution,
 				effects,
 				|this, out| this.statement_distribution.tick(now, out),
 				Self::from_statement_distribution,
 			);
 		}
 		if due(self.collator_protocol.next_deadline()) {
-			self.scoped(
+			self.tick_one(
+				Asker::CollatorProtocol,
 				effects,
 				|this, out| this.collator_protocol.tick(now, out),
 				Self::from_collator_protocol,
 			);
 		}
 		if due(self.availability.next_deadline()) {
-			self.scoped(effects, |this, out| this.availability.tick(now, out), Self::from_availability);
+			self.tick_one(
+				Asker::Availability,
+				effects,
+				|this, out| this.availability.tick(now, out),
+				Self::from_availability,
+			);
 		}
 		if due(self.provisioner.next_deadline()) {
-			self.scoped(effects, |this, out| this.provisioner.tick(now, out), Self::from_provisioner);
+			self.tick_one(
+				Asker::Provisioner,
+				effects,
+				|this, out| this.provisioner.tick(now, out),
+				Self::from_provisioner,
+			);
 		}
 		self.run(now, effects);
 	}

@@ -382,7 +382,7 @@ impl Subsystem for Provisioner {
 			.collect();
 		for assembly in late.iter().filter_map(|id| self.assemblies.remove(id)).collect::<Vec<_>>() {
 			effects.trace(
-				Trace::new(now, NAME, Stage::Dropped(Reason::ExecutionTimeout))
+				Trace::new(now, NAME, Stage::Dropped(Reason::AssemblyTimeout))
 					.scheduling_parent(assembly.leaf),
 			);
 			finish(now, assembly, BTreeMap::new(), effects);

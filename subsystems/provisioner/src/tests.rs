@@ -383,6 +383,17 @@ fn answers_that_nobody_waits_for_are_ignored() {
 }
 
 #[test]
+fn an_inherent_that_is_not_ready_in_time_is_nobodys_fault_but_times() {
+	let mut harness = Harness::new(leaf("p1"));
+	harness.request(after(2000));
+	assert_eq!(harness.tick(after(2500)).len(), 1, "it goes out without candidates");
+	assert_eq!(harness.reasons(), [Reason::AssemblyTimeout]);
+	let told = harness.traces.last().unwrap();
+	assert_eq!(told.loss().map(|(loss, _)| loss), Some(headway_machine::Loss::Dropped));
+	assert_eq!(told.explanation(), "what goes into a relay block was not known in time");
+}
+
+#[test]
 fn under_synchronous_backing_an_occupied_core_gives_nothing() {
 	let mut leaf = leaf("p1-p1/p1+01234 p2-p2/p2@11 p3 p4-p4/p4");
 	leaf.async_backing_params = AsyncBackingParams { max_candidate_depth: 0, allowed_ancestry_len: 0 };

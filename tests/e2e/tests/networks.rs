@@ -45,6 +45,7 @@ const METRICS_OF_VALIDATORS: &[&str] = &[
 	"polkadot_parachain_av_store_store_available_data_count",
 	"polkadot_parachain_bitfield_distribution_active_leaves_update_count",
 	"polkadot_parachain_bitfield_distribution_handle_network_msg_count",
+	"polkadot_parachain_bitfield_signing_run_count",
 	"polkadot_parachain_bitfields_signed_total",
 	"polkadot_parachain_fetched_chunks_total",
 	"polkadot_parachain_fetched_povs_total",
@@ -55,6 +56,8 @@ const METRICS_OF_VALIDATORS: &[&str] = &[
 	// Validation functions.
 	"polkadot_parachain_candidate_validation_code_size_count",
 	"polkadot_parachain_candidate_validation_pov_size_count",
+	"polkadot_parachain_candidate_validation_validate_candidate_exhaustive_count",
+	"polkadot_parachain_candidate_validation_validate_from_chain_state_count",
 	"polkadot_parachain_candidate_validation_validate_from_exhaustive_count",
 	"polkadot_parachain_validation_requests_total",
 	"polkadot_pvf_exec_kind_selected",

@@ -87,3 +87,88 @@ fn collators_are_counted_by_score_as_long_as_their_para_is_assigned() {
 	notice(Notice::Slashed { para: ParaId(2000), reason: SlashReason::FailedFetch });
 	assert_eq!(inner.collator_slashes.with_label_values(&["2000", "failed_fetch"]).get(), 1);
 }
+
+/// How often a histogram was observed, by its full name.
+fn count(registry: &Registry, name: &str) -> u64 {
+	let families = registry.gather();
+	let family = families.iter().find(|family| family.get_name() == name);
+	let family = family.unwrap_or_else(|| panic!("there is no {name}"));
+	family.get_metric().iter().map(|metric| metric.get_histogram().get_sample_count()).sum()
+}
+
+#[test]
+fn validations_are_timed_as_a_whole_and_executions_by_themselves() {
+	use headway_machine::{Execution, ExecutionKind, ValidateRequest, ValidationFailed};
+	use headway_pipeline::Work;
+	use headway_primitives::{
+		BlockData, CandidateDescriptorV2, CandidateHash, CandidateReceiptV2, CoreIndex, Hash, HeadData,
+		PersistedValidationData, PoV, ValidationCode,
+	};
+	const EXHAUSTIVE: &str = "polkadot_parachain_candidate_validation_validate_from_exhaustive";
+	const CHAIN_STATE: &str = "polkadot_parachain_candidate_validation_validate_from_chain_state";
+	const EXECUTION: &str = "polkadot_parachain_candidate_validation_validate_candidate_exhaustive";
+	let registry = Registry::new();
+	let metrics = Metrics::register(Some(&registry)).unwrap();
+	let mut watch = metrics.observer().unwrap();
+	let counts = || [EXHAUSTIVE, CHAIN_STATE, EXECUTION].map(|name| count(&registry, name));
+
+	let (zero, code) = (Hash::zero(), ValidationCode(vec![1]));
+	let (core, para) = (CoreIndex(0), ParaId(2000));
+	let descriptor = CandidateDescriptorV2::new_v2(para, zero, core, 1, zero, zero, zero, zero, code.hash());
+	let validation_data = Arc::new(PersistedValidationData {
+		parent_head: HeadData(Vec::new()),
+		relay_parent_number: 1,
+		relay_parent_storage_root: zero,
+		max_pov_size: 1,
+	});
+	let pov = Arc::new(PoV { block_data: BlockData(Vec::new()) });
+	let (token, kind) = (Token(7), ExecutionKind::Backing);
+	let request = ValidateRequest {
+		receipt: CandidateReceiptV2 { descriptor, commitments_hash: zero },
+		validation_data: validation_data.clone(),
+		pov: pov.clone(),
+		executor_params: Arc::default(),
+		scheduling_session: 1,
+		kind,
+	};
+	watch
+		.enter(&Work::CandidateValidation(&headway_candidate_validation::Event::Validate { token, request }));
+	watch.leave();
+	let execution = Execution {
+		candidate_hash: CandidateHash(zero),
+		code_hash: code.hash(),
+		code: Arc::new(code),
+		code_bomb_limit: 1,
+		validation_data,
+		pov,
+		extension: None,
+		executor_params: Arc::default(),
+		kind,
+	};
+	metrics.effect(&Effect::Execute { token: Token(1), execution });
+	assert_eq!(counts(), [0, 0, 0]);
+	let failed = headway_machine::ExecutionError::Internal { detail: String::new() };
+	metrics.event(&Event::Executed { token: Token(1), result: Err(failed) });
+	assert_eq!(counts(), [0, 0, 1]);
+	let result = Err(ValidationFailed { reason: Reason::ExecutionFailed });
+	watch.enter(&Work::Backing(&headway_backing::Event::Validated { token, result }));
+	watch.leave();
+	assert_eq!(counts(), [1, 1, 1]);
+}
+
+#[test]
+fn what_becomes_due_is_timed_as_well() {
+	use headway_pipeline::Work;
+	let registry = Registry::new();
+	let mut watch = Metrics::register(Some(&registry)).unwrap().observer().unwrap();
+	for (machine, name) in [
+		(Asker::Availability, "polkadot_parachain_bitfield_signing_run"),
+		(Asker::Provisioner, "polkadot_parachain_provisioner_request_inherent_data_time"),
+		(Asker::CollatorProtocol, "polkadot_parachain_collator_protocol_validator_process_msg"),
+	] {
+		assert_eq!(count(&registry, name), 0);
+		watch.enter(&Work::Tick(machine));
+		watch.leave();
+		assert_eq!(count(&registry, name), 1, "{name}");
+	}
+}

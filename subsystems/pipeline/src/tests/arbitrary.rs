@@ -10,7 +10,7 @@ use headway_machine::{
 	testing::{hash, peer, Bytes},
 	wire::*,
 	Effects, ExecutionError, InboundRequestId, LeavesUpdate, NetworkEffect, NetworkEvent, ObservedRole,
-	PeerId, PeerSet, RequestError, Subsystem, Timestamp, Token,
+	PeerId, PeerSet, RequestError, Subsystem, Timestamp, Token, Trace,
 };
 use headway_primitives::*;
 use std::{
@@ -21,7 +21,7 @@ use std::{
 
 /// Something that happens. Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
 	/// A question of ours is answered: as it should be, or otherwise.
 	Answer {
 		question: usize,
@@ -143,13 +143,13 @@ fn step(bytes: &mut Bytes) -> Step {
 }
 
 /// The machines, and what is around them.
-struct Arena {
-	machine: Validator,
-	now: Timestamp,
+pub(super) struct Arena {
+	pub(super) machine: Validator,
+	pub(super) now: Timestamp,
 	leaves: BTreeSet<Hash>,
 	peers: BTreeSet<(PeerId, PeerSet)>,
 	/// Questions that are not answered yet, in the order in which they were asked.
-	open: Vec<Effect>,
+	pub(super) open: Vec<Effect>,
 	/// What was written, in the order of the effects.
 	disk: BTreeMap<headway_availability::StorageKey, Vec<u8>>,
 	asked: u64,
@@ -160,10 +160,12 @@ struct Arena {
 	executed: BTreeSet<CandidateHash>,
 	/// What we said, by scheduling parent.
 	said: BTreeSet<(Hash, CompactStatement)>,
+	/// What machines told of candidates, since somebody last took it.
+	pub(super) traces: Vec<Trace>,
 }
 
 impl Arena {
-	fn new() -> Self {
+	pub(super) fn new() -> Self {
 		let mut this = Self {
 			machine: Validator::new(Config::default(), Arc::new(Hashing), Arc::new(Hashing)),
 			now: Timestamp::from_unix_ms(1_000_000),
@@ -177,6 +179,7 @@ impl Arena {
 			replies: BTreeSet::new(),
 			executed: BTreeSet::new(),
 			said: BTreeSet::new(),
+			traces: Vec::new(),
 		};
 		let (no_cores, no_events) = (Vec::new(), Vec::new());
 		let first = Step::Leaf {
@@ -199,7 +202,7 @@ impl Arena {
 		this
 	}
 
-	fn send(&mut self, event: Event) {
+	pub(super) fn send(&mut self, event: Event) {
 		let mut effects = Effects::new();
 		self.machine.handle(self.now, event, &mut effects);
 		self.note(effects);
@@ -222,7 +225,7 @@ impl Arena {
 		}
 	}
 
-	fn take(&mut self, step: Step) {
+	pub(super) fn take(&mut self, step: Step) {
 		match step {
 			Step::Answer { question, form } if question < self.open.len() => {
 				let question = self.open.remove(question);
@@ -362,7 +365,7 @@ impl Arena {
 	}
 
 	/// Answers a question. From form 8 on there is something wrong with the answer.
-	fn answer(&mut self, question: Effect, form: usize) {
+	pub(super) fn answer(&mut self, question: Effect, form: usize) {
 		let is_good = form < 8;
 		let event = match question {
 			Effect::Network(NetworkEffect::Request { token, request, .. }) => {
@@ -410,6 +413,7 @@ impl Arena {
 	}
 
 	fn note(&mut self, mut effects: Effects<Effect>) {
+		self.traces.extend(effects.take_traces());
 		while let Some(effect) = effects.pop() {
 			match &effect {
 				Effect::Network(NetworkEffect::SendValidation { peers, message }) => {
