@@ -1,6 +1,7 @@
 //! The command `headway testnet`.
 
 use crate::{
+	drops::Drops,
 	network::{Backing, Fault, Network, NetworkConfig},
 	node_arg::NodeArg,
 	report::Report,
@@ -207,6 +208,7 @@ impl TestnetCmd {
 			first_included: None,
 			last: None,
 			connections: Connections::default(),
+			drops: Drops::default(),
 		};
 		let started = tokio::select! {
 			biased;
@@ -275,6 +277,7 @@ struct Run<'a> {
 	first_included: Option<Duration>,
 	last: Option<Report>,
 	connections: Connections,
+	drops: Drops,
 }
 
 impl Run<'_> {
@@ -322,8 +325,9 @@ impl Run<'_> {
 		if watch.first_inclusion().is_some() && self.first_included.is_none() {
 			self.first_included = Some(self.started.elapsed());
 		}
-		let (connections, backing) = (&mut self.connections, self.command.backing);
-		let report = Report::collect(network, connections, watch, backing, self.first_included).await;
+		let (connections, drops) = (&mut self.connections, &mut self.drops);
+		let backing = self.command.backing;
+		let report = Report::collect(network, connections, watch, drops, backing, self.first_included).await;
 		let seconds = self.started.elapsed().as_secs();
 		eprintln!("relay block {}, {seconds} s\n{}", watch.best(), report.status(watch));
 		self.last = Some(report);

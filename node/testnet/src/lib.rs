@@ -17,6 +17,7 @@
 //! | [`rpc`] | the calls that are made to nodes |
 //! | [`scrape`] | reading Prometheus metrics, strictly |
 //! | [`watch`] | what happened to parachains on the relay chain, block by block |
+//! | [`drops`] | which candidates came to nothing, and why |
 //! | [`report`] | the result as JSON, and as status lines |
 //! | [`sudo`] | calls with the sudo key: switching asynchronous backing on and off |
 
@@ -24,6 +25,7 @@
 
 pub mod command;
 pub mod directory;
+pub mod drops;
 pub mod network;
 pub mod node_arg;
 pub mod ports;

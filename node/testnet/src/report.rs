@@ -1,16 +1,19 @@
 //! The result as JSON, and as status lines.
 
 use crate::{
+	drops::{DropReport, Drops},
 	network::{Backing, Network, Role},
 	rpc::Connections,
 	watch::Watch,
 };
-use headway_rpc_api::ParaCandidates;
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 /// Relay blocks that a status line looks back on.
 const RECENT_BLOCKS: u32 = 10;
+/// Candidates of a para that a node is asked for at each relay block: what becomes of one is known after some ten blocks, each with
+/// a few of them.
+const NEWEST: u32 = 64;
 
 /// What a run has come to.
 #[derive(Clone, Debug, Serialize)]
@@ -42,22 +45,11 @@ pub struct ParaReport {
 	pub relay_blocks_with_inclusion: u32,
 	/// Mean time between included blocks.
 	pub block_time_ms_mean: Option<u64>,
-	/// Candidates that nodes dropped, by reason. Messages about candidates are no part of it.
+	/// Candidates that came to nothing, each under one reason: the one that lies behind what nodes say of it.
 	pub dropped: BTreeMap<String, u64>,
 	/// The newest drop of a candidate that is still lost.
 	#[serde(skip)]
-	pub last_drop: Option<LastDrop>,
-}
-
-/// The newest drop of a para, as a node tells of it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct LastDrop {
-	/// When, milliseconds since the Unix epoch: nodes of a network share a clock.
-	pub at_ms: u64,
-	/// Why.
-	pub reason: String,
-	/// Which node.
-	pub node: String,
+	pub last_drop: Option<DropReport>,
 }
 
 /// A node in a [`Report`].
@@ -86,6 +78,7 @@ impl Report {
 		network: &Network,
 		connections: &mut Connections,
 		watch: &Watch,
+		drops: &mut Drops,
 		backing: Backing,
 		first_included: Option<Duration>,
 	) -> Self {
@@ -125,15 +118,19 @@ impl Report {
 				rss_mib,
 				cpu_seconds,
 			});
-			for para in paras.values_mut() {
+			for para in paras.keys() {
 				let Some(rpc) = connections.open(&node.name) else { break };
-				if let Ok(Some(seen)) = rpc.candidates(para.id, 0).await {
-					para.add_drops(&node.name, seen);
+				if let Ok(Some(told)) = rpc.candidates(*para, NEWEST).await {
+					drops.add(*para, &node.name, &told);
 				}
 			}
 			let Role::Collator(para) = node.role else { continue };
 			let (Some(para), Ok(metrics)) = (paras.get_mut(&para), node.metrics().await) else { continue };
 			para.built += metrics.sum("metronome_blocks_built_total", &[]).unwrap_or(0.) as u64;
+		}
+		for para in paras.values_mut() {
+			para.dropped = drops.by_reason(para.id);
+			para.last_drop = drops.last(para.id);
 		}
 		Self {
 			seconds_to_first_included: first_included.map(|time| time.as_millis() as f64 / 1000.),
@@ -189,26 +186,9 @@ impl Report {
 	}
 }
 
-impl ParaReport {
-	/// Adds what a node saw.
-	fn add_drops(&mut self, node: &str, seen: ParaCandidates) {
-		for (reason, count) in seen.dropped {
-			*self.dropped.entry(reason).or_default() += count;
-		}
-		let last = seen.last_drop.map(|last| LastDrop {
-			at_ms: last.drop.last_ms,
-			reason: last.drop.because.unwrap_or(last.drop.reason),
-			node: node.into(),
-		});
-		self.last_drop = self.last_drop.take().max(last);
-	}
-}
-
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use headway_primitives::ParaId;
-	use headway_rpc_api::{DropView, LastDrop as ApiLastDrop};
 
 	fn report(included: u32, finalized: u32, dropped: &[(&str, u64)]) -> Report {
 		let dropped = dropped.iter().map(|(reason, count)| ((*reason).into(), *count)).collect();
@@ -247,44 +227,14 @@ mod tests {
 		assert!(report(1, 0, &[]).failure().unwrap().contains("finality"));
 	}
 
-	/// What a node saw of a para: counts, and the last drop with its time.
-	fn seen(dropped: &[(&str, u64)], last: Option<(&str, u64)>) -> ParaCandidates {
-		let drop = |(reason, at_ms): (&str, u64)| DropView {
-			kind: "dropped".into(),
-			reason: reason.into(),
-			because: None,
-			evidence: None,
-			explanation: String::new(),
-			subsystem: String::new(),
-			first_ms: 0,
-			last_ms: at_ms,
-			count: 1,
-		};
-		ParaCandidates {
-			para_id: ParaId(2000),
-			known: 0,
-			candidates: Vec::new(),
-			dropped: dropped.iter().map(|(reason, count)| ((*reason).into(), *count)).collect(),
-			messages_refused: BTreeMap::from([("unexpected_message".into(), 99)]),
-			dropped_nameless: BTreeMap::new(),
-			cores_without_validators: Vec::new(),
-			last_drop: last.map(|last| ApiLastDrop { candidate_hash: None, drop: drop(last) }),
-		}
-	}
-
 	#[test]
-	fn drops_of_all_nodes_are_added_and_the_newest_is_the_last() {
-		let mut para = report(1, 1, &[]).paras.remove(0);
-		para.add_drops("alice", seen(&[("out_of_view", 2)], Some(("out_of_view", 500))));
-		para.add_drops("bob", seen(&[("out_of_view", 1), ("fork_choice", 1)], Some(("fork_choice", 400))));
-		para.add_drops("charlie", seen(&[], None));
-		assert_eq!(para.dropped, BTreeMap::from([("out_of_view".into(), 3), ("fork_choice".into(), 1)]));
-		let last = para.last_drop.clone().unwrap();
-		assert_eq!((&*last.reason, &*last.node), ("out_of_view", "alice"));
+	fn the_status_names_the_last_drop_and_who_told_of_it() {
 		let mut report = report(1, 1, &[]);
-		report.paras = vec![para];
-		let status = report.status(&Watch::from(0, [2000]));
-		assert!(status.contains("last drop: out_of_view (alice)"), "{status}");
+		let status = |report: &Report| report.status(&Watch::from(0, [2000]));
+		assert!(status(&report).contains("last drop: none"), "{}", status(&report));
+		let (reason, node) = ("out_of_view".into(), "alice".into());
+		report.paras[0].last_drop = Some(DropReport { at_ms: 500, reason, node });
+		assert!(status(&report).contains("last drop: out_of_view (alice)"), "{}", status(&report));
 	}
 
 	#[test]
