@@ -35,6 +35,7 @@ pub const SUBSYSTEM: &str = "prospective-parachains";
 /// | chains | [`crate::MAX_CANDIDATES`] each, and those pending on chain, see there |
 /// | questions | [`crate::MAX_PARKED`] operations and [`crate::MAX_QUESTIONS`] questions |
 /// | losses | candidates in the chains |
+/// | view | see [`View`] |
 #[derive(Debug, Default)]
 pub struct ProspectiveParachains {
 	scheduling_parents: BTreeMap<Hash, SchedulingParent>,
