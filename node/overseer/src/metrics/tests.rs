@@ -143,11 +143,12 @@ fn validations_are_timed_as_a_whole_and_executions_by_themselves() {
 		pov,
 		extension: None,
 		executor_params: Arc::default(),
+		timeout: Duration::from_secs(2),
 		kind,
 	};
 	metrics.effect(&Effect::Execute { token: Token(1), execution });
 	assert_eq!(counts(), [0, 0, 0]);
-	let failed = headway_machine::ExecutionError::Internal { detail: String::new() };
+	let failed = headway_machine::ExecutionError::Internal(String::new());
 	metrics.event(&Event::Executed { token: Token(1), result: Err(failed) });
 	assert_eq!(counts(), [0, 0, 1]);
 	let result = Err(ValidationFailed { reason: Reason::ExecutionFailed });
