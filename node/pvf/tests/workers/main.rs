@@ -2,6 +2,7 @@
 
 mod modules;
 mod output;
+mod stock;
 
 use codec::Encode;
 use headway_machine::{Execution, ExecutionError, ExecutionKind};
@@ -46,6 +47,7 @@ scenarios![
 	modules::what_follows_a_result_does_not_count,
 	modules::a_result_that_is_too_large_is_the_candidates_fault,
 	output::what_a_validation_function_says_is_prefixed_plain_and_capped,
+	stock::a_checked_upgrade_has_the_result_of_the_stock_workers,
 ];
 
 fn main() -> ExitCode {
