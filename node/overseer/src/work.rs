@@ -150,8 +150,6 @@ where
 
 /// What a block and its ancestors include, `count` blocks in all, oldest first; and all paras of the block. What
 /// the chain does not know any more is left out.
-/// Candidates that a block and its ancestors, `count` blocks in all, included, oldest first, as far as the chain still knows them
-/// whole; and all paras of the block, if they can be read.
 pub fn included<Client>(
 	client: &Client,
 	hash: Hash,

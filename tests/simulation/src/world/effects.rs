@@ -30,7 +30,7 @@ const ENCODED_MAX: usize = 64;
 const CANDIDATES_MAX: usize = 64;
 
 /// Candidates that finalized blocks included, and all paras that there are.
-pub(super) type Included = (Vec<CommittedCandidateReceiptV2>, Option<BTreeSet<ParaId>>);
+pub(super) type Inclusions = (Vec<CommittedCandidateReceiptV2>, Option<BTreeSet<ParaId>>);
 
 /// Who asked, in which life, and under which token.
 #[derive(Clone, Copy)]
@@ -92,7 +92,7 @@ impl World {
 				Effect::FragmentChain { .. } => {},
 				Effect::Misbehavior(report) => self.on_misbehavior(node, &report),
 				Effect::QueryIncluded { token, hash, count } => {
-					let (candidates, registered) = self.included(hash, count);
+					let (candidates, registered) = self.inclusions(hash, count);
 					self.deliver(node, Event::Included { token, candidates, registered });
 				},
 				Effect::WriteScores(batch) => self.write(node, batch),
@@ -123,14 +123,14 @@ impl World {
 	}
 
 	/// What finalized blocks included. All nodes ask for the same at about the same time.
-	fn included(&mut self, hash: Hash, count: u32) -> Included {
-		if let Some((asked, included)) = &self.included {
+	fn inclusions(&mut self, hash: Hash, count: u32) -> Inclusions {
+		if let Some((asked, included)) = &self.inclusions {
 			if *asked == (hash, count) {
 				return included.clone();
 			}
 		}
 		let included = headway_overseer::work::included(&*self.ledger, hash, count);
-		self.included = Some(((hash, count), included.clone()));
+		self.inclusions = Some(((hash, count), included.clone()));
 		included
 	}
 

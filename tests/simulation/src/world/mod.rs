@@ -29,7 +29,7 @@ use crate::{
 	trace::Log,
 };
 use blocks::Authoring;
-use effects::{Asked, Included};
+use effects::{Asked, Inclusions};
 use headway_availability::Encoding;
 use headway_collator_protocol::{collator_side::CollatorSide, Declaration};
 use headway_machine::{testing, BlockContext, Column, Effects, RequestError, Timestamp};
@@ -137,7 +137,7 @@ pub struct World {
 	/// Chunks of data that somebody encoded lately: every validator of a group encodes the same.
 	encoded: VecDeque<(Hash, Encoding)>,
 	/// What finalized blocks included, as it was asked last: the newest of the blocks, and how many.
-	included: Option<((Hash, u32), Included)>,
+	inclusions: Option<((Hash, u32), Inclusions)>,
 	/// Candidates that were lately spoken of.
 	candidates: VecDeque<CandidateHash>,
 	/// Which half of the network each node is in; all in the same if it is whole.
@@ -189,7 +189,7 @@ impl World {
 			events: BTreeMap::new(),
 			built: BTreeMap::new(),
 			encoded: VecDeque::new(),
-			included: None,
+			inclusions: None,
 			candidates: VecDeque::new(),
 			halves: Vec::new(),
 			weather: Weather::new(config.seed),
