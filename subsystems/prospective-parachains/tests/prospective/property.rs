@@ -62,7 +62,7 @@ struct Leaf {
 impl Leaf {
 	/// Of each core that there is, whether its claims are the para's.
 	fn claims(&self) -> Vec<Vec<bool>> {
-		let is_other = |core: usize, depth| self.others.get(core)?.get(depth).copied();
+		let is_other = |core: usize, depth: usize| self.others.get(core)?.get(depth).copied();
 		let claim = |core, depth| !is_other(core, depth).unwrap_or(false);
 		let queue = |core| (0..self.lookahead).map(|depth| claim(core, depth)).collect();
 		(0..self.cores as usize).map(queue).collect()
