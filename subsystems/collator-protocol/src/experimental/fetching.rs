@@ -133,6 +133,7 @@ impl ExperimentalSide {
 					continue;
 				}
 				if let Some(gone) = self.seconding.evict(fetch) {
+					self.forget_if_gone(now, &peer, effects);
 					self.forget_collation(&scheduling_parent, &gone.candidate_hash);
 					self.launch(now, segment, candidate, effects);
 				}
@@ -314,6 +315,7 @@ impl ExperimentalSide {
 		match step {
 			Step::Underway | Step::Parked { .. } => {},
 			Step::GivenUp(fetched) => {
+				self.forget_if_gone(now, &fetched.offer.peer, effects);
 				self.forget_collation(&fetched.offer.scheduling_parent, &fetched.candidate_hash);
 			},
 			Step::Failed(fetched, fault) => {
@@ -438,6 +440,13 @@ impl ExperimentalSide {
 	pub(super) fn dropped(&mut self, scheduling_parent: Hash, candidate_hash: CandidateHash) {
 		if self.seconding.validating.remove(&(scheduling_parent, candidate_hash)).is_some() {
 			self.forget_collation(&scheduling_parent, &candidate_hash);
+		}
+	}
+
+	/// What was given up cannot be fetched again from a peer that is gone.
+	fn forget_if_gone(&mut self, now: Timestamp, peer: &PeerId, effects: &mut Effects<Effect>) {
+		if self.connections.get(peer).is_none() {
+			self.seconding.forget_peer(now, peer, effects);
 		}
 	}
 

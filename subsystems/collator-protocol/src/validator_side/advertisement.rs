@@ -207,10 +207,11 @@ impl ValidatorSide {
 		let at = offer.scheduling_parent;
 		// Another one may have taken the room while backing was asked.
 		if !self.has_room(&at, offer.para) {
-			let victim = self.victim_of(&offer);
-			if victim.and_then(|victim| self.seconding.evict(victim)).is_none() {
+			let victim = self.victim_of(&offer).and_then(|victim| self.seconding.evict(victim));
+			let Some(victim) = victim else {
 				return self.set_aside(now, offer, Reason::NoClaimQueueSlot, effects);
-			}
+			};
+			self.forget_if_gone(now, &victim.offer.peer, effects);
 		}
 		let Some(block) = self.blocks.get_mut(&at) else { return };
 		block.waiting.entry(offer.para).or_default().push_back(offer);

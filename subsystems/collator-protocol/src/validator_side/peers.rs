@@ -124,6 +124,13 @@ impl ValidatorSide {
 		}
 	}
 
+	/// What was given up cannot be fetched again from a peer that is gone.
+	pub(super) fn forget_if_gone(&mut self, now: Timestamp, peer: &PeerId, effects: &mut Effects<Effect>) {
+		if !self.peers.contains_key(peer) {
+			self.seconding.forget_peer(now, peer, effects);
+		}
+	}
+
 	fn close(&self, peer: PeerId, effects: &mut Effects<Effect>) {
 		effects.push(Effect::Network(NetworkEffect::Disconnect { peer, set: PeerSet::Collation }));
 	}

@@ -36,6 +36,7 @@ impl ValidatorSide {
 				self.fetch_next(now, &at, effects);
 			},
 			Step::GivenUp(fetched) => {
+				self.forget_if_gone(now, &fetched.offer.peer, effects);
 				self.release(&fetched.offer.scheduling_parent, fetched.fetch);
 				self.room_made(now, fetched.offer.para, effects);
 			},
