@@ -7,7 +7,7 @@ use crate::{
 	cli::MetronomeCmd,
 	late::HeldBack,
 	parachains::Handle,
-	service::{new_full, IsCollator, KeptAlive, NewFull, NewFullParams},
+	service::{new_full, IsCollator, NewFull, NewFullParams},
 };
 use async_trait::async_trait;
 use headway_machine::{SubmitSegment, Trace};
@@ -37,8 +37,8 @@ pub enum Error {
 	Prometheus(#[from] substrate_prometheus_endpoint::PrometheusError),
 }
 
-/// Starts the node and the collator. Both stop when the task manager is dropped. The rest has to outlive their tasks.
-pub fn start(mut config: Configuration, cmd: &MetronomeCmd) -> Result<(TaskManager, KeptAlive), Error> {
+/// Starts the node and the collator. Both stop when the task manager is dropped.
+pub fn start(mut config: Configuration, cmd: &MetronomeCmd) -> Result<TaskManager, Error> {
 	// `--alice` and the like only name a collator: it validates nothing, whoever it is.
 	config.role = Role::Full;
 	config.dev_key_seed = None;
@@ -48,15 +48,12 @@ pub fn start(mut config: Configuration, cmd: &MetronomeCmd) -> Result<(TaskManag
 	let mut params = NewFullParams::new(&cmd.run, IsCollator::Yes(Box::new(pair)));
 	let held_back = HeldBack::default();
 	params.held_back = (cmd.collator.fault == Some(Fault::Late)).then(|| held_back.clone());
-	let node = new_full(config, params)?;
-	let NewFull { parachains, sync_service, .. } = &node;
-	let (parachains, sync_service) = (parachains.clone(), sync_service.clone());
+	let NewFull { task_manager, client, parachains, sync_service, registry, .. } = new_full(config, params)?;
 	let relay = Arc::new(EmbeddedNode { parachains, sync_service, held_back });
-	let metrics = Metrics::register(node.registry.as_ref())?;
-	let collator =
-		Metronome::new(&cmd.collator, node.client.clone(), relay, metrics).map_err(Error::Input)?;
-	node.task_manager.spawn_essential_handle().spawn("metronome", None, collator.run());
-	Ok(node.into_tasks())
+	let metrics = Metrics::register(registry.as_ref())?;
+	let collator = Metronome::new(&cmd.collator, client, relay, metrics).map_err(Error::Input)?;
+	task_manager.spawn_essential_handle().spawn("metronome", None, collator.run());
+	Ok(task_manager)
 }
 
 /// The node, as the collator sees it.

@@ -3,11 +3,11 @@
 use crate::{
 	cli::{split_bootnodes, Cli, MetronomeCmd, MetronomeExport, RunCmd, Subcommand},
 	collator,
-	service::{self, IsCollator, KeptAlive, NewFullParams},
+	service::{self, IsCollator, NewFullParams},
 };
 use headway_primitives::{Block, BlockNumber};
 use sc_cli::{Runner, SubstrateCli};
-use sc_service::{Configuration, PartialComponents, TaskManager};
+use sc_service::{PartialComponents, TaskManager};
 use std::{error::Error as _, ffi::OsString, process::ExitCode, sync::Arc};
 
 /// Why the program ends early.
@@ -98,26 +98,11 @@ fn run_node(mut cli: Cli) -> Result<(), Error> {
 	let runner = prepare(&cli, &cli.run)?;
 	let params = NewFullParams::new(&cli.run, IsCollator::No);
 	let warn_of_no_sandbox = !cli.run.insecure_validator;
-	run_until_exit(runner, |config| {
+	runner.run_node_until_exit(|config| async move {
 		if config.role.is_authority() && warn_of_no_sandbox {
 			tracing::warn!(target: "headway", "validation functions run in processes without a sandbox");
 		}
-		Ok(service::new_full(config, params)?.into_tasks())
-	})
-}
-
-/// Runs a node until somebody asks it to end, or until it fails.
-fn run_until_exit(
-	runner: Runner<Cli>,
-	start: impl FnOnce(Configuration) -> Result<(TaskManager, KeptAlive), Error>,
-) -> Result<(), Error> {
-	// Lives until the runtime has shut down.
-	let mut kept = None;
-	let keep = &mut kept;
-	runner.run_node_until_exit(move |config| async move {
-		let (task_manager, kept_alive) = start(config)?;
-		*keep = Some(kept_alive);
-		Ok::<_, Error>(task_manager)
+		Ok::<_, Error>(service::new_full(config, params)?.task_manager)
 	})
 }
 
@@ -132,7 +117,7 @@ fn run_metronome(cli: &Cli, mut cmd: MetronomeCmd) -> Result<(), Error> {
 	}
 	cmd.run.allow_node_key_of_development_accounts();
 	let runner = prepare(cli, &cmd.run)?;
-	run_until_exit(runner, |config| Ok(collator::start(config, &cmd)?))
+	runner.run_node_until_exit(|config| async move { Ok::<_, Error>(collator::start(config, &cmd)?) })
 }
 
 fn run_subcommand(cli: &Cli, subcommand: &Subcommand) -> Result<(), Error> {
@@ -185,7 +170,7 @@ fn run_subcommand(cli: &Cli, subcommand: &Subcommand) -> Result<(), Error> {
 /// Client and database of a node that imports nothing. What else belongs to the node lives as long as its tasks do: they take
 /// its end for a failure, and say so.
 fn idle_node(
-	config: Configuration,
+	config: sc_service::Configuration,
 ) -> Result<(Arc<service::FullClient>, Arc<service::FullBackend>, TaskManager), Error> {
 	let PartialComponents {
 		client, backend, mut task_manager, import_queue, transaction_pool, other, ..

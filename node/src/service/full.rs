@@ -112,17 +112,6 @@ pub struct NewFull {
 	pub registry: Option<Registry>,
 }
 
-/// What tasks of a node take for failed when it is gone while they run.
-pub type KeptAlive = (Arc<FullPool>, parachains::Handle);
-
-impl NewFull {
-	/// The task manager, and what has to outlive the runtime on which it runs tasks: it tells them to end, and lets go of
-	/// its own things at the same time, so that a task may notice the latter first.
-	pub fn into_tasks(self) -> (TaskManager, KeptAlive) {
-		(self.task_manager, (self.transaction_pool, self.parachains))
-	}
-}
-
 /// Starts a node with the network backend of the configuration.
 pub fn new_full(config: Configuration, params: NewFullParams) -> Result<NewFull, Error> {
 	match config.network.network_backend {

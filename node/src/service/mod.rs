@@ -10,6 +10,7 @@
 //! | [`genesis`] | whether the database belongs to the chain |
 //! | [`listen`] | whether the ports of p2p, metrics and RPC are free |
 //! | [`lock`] | whether another process has the database open |
+//! | [`pool`] | tasks of the transaction pool |
 
 pub mod consensus;
 pub mod discovery;
@@ -18,8 +19,9 @@ pub mod genesis;
 pub mod listen;
 pub mod lock;
 pub mod partial;
+pub mod pool;
 
-pub use full::{new_full, IsCollator, KeptAlive, NewFull, NewFullParams};
+pub use full::{new_full, IsCollator, NewFull, NewFullParams};
 pub use partial::{new_chain_ops, new_partial};
 
 use crate::inherent::ImportInherents;

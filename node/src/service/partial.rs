@@ -2,8 +2,8 @@
 //! (service composition §3).
 
 use super::{
-	lock, Error, FullBabeBlockImport, FullBackend, FullClient, FullGrandpaBlockImport, FullPool,
-	FullSelectChain, HostFunctions,
+	lock, pool::PoolSpawner, Error, FullBabeBlockImport, FullBackend, FullClient, FullGrandpaBlockImport,
+	FullPool, FullSelectChain, HostFunctions,
 };
 use crate::inherent::ImportInherents;
 use headway_primitives::{Block, BlockNumber, Hash};
@@ -101,7 +101,7 @@ pub fn new_partial(config: &Configuration) -> Result<Partial, Error> {
 	let select_chain = FullSelectChain::new(backend.clone());
 	let transaction_pool = Arc::new(
 		sc_transaction_pool::Builder::new(
-			task_manager.spawn_essential_handle(),
+			PoolSpawner::new(&task_manager),
 			client.clone(),
 			config.role.is_authority().into(),
 		)
