@@ -165,10 +165,11 @@ where
 		let Ok(Some(header)) = client.header(at) else { break };
 		// Before it was included it waited for availability, so the parent's state has it whole.
 		let parent = header.parent_hash;
-		let api = client.runtime_api();
-		for event in api.candidate_events(at).unwrap_or_default() {
+		// An instance of the API answers for one block, and refuses to for another.
+		for event in client.runtime_api().candidate_events(at).unwrap_or_default() {
 			let CandidateEvent::CandidateIncluded(receipt, ..) = event else { continue };
-			let pending = api.candidates_pending_availability(parent, receipt.descriptor.para_id);
+			let para = receipt.descriptor.para_id;
+			let pending = client.runtime_api().candidates_pending_availability(parent, para);
 			let wanted = receipt.hash();
 			candidates.extend(pending.unwrap_or_default().into_iter().find(|whole| whole.hash() == wanted));
 		}
